@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SUITES := $(wildcard tests/unit tests/integration tests/e2e)
+export PYTHON
+
+.PHONY: help install up down status demo stack-up stack-down test check format clean
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv; nothing to do unless pyproject.toml or constraints.txt changed
+
+$(INSTALLED): pyproject.toml $(wildcard constraints.txt)
+	@deploy/local/venv.sh .venv
+	@touch $@
+
+up: $(INSTALLED) ## Start Kafka, the registry and every program, and leave them running
+	@$(BIN)/python -m deploy.local.programs up
+
+down: $(INSTALLED) ## Stop all of that; data stays
+	@$(BIN)/python -m deploy.local.programs down
+
+status: $(INSTALLED) ## Show what runs
+	@$(BIN)/python -m deploy.local.programs status
+
+demo: $(INSTALLED) ## Five systems, signed and verified, with failures, a dead letter and its replay
+	@$(BIN)/python -m deploy.local.demo
+
+stack-up: $(INSTALLED) ## Start Kafka and the registry alone
+	@$(BIN)/python -m deploy.local up
+
+stack-down: $(INSTALLED) ## Stop Kafka and the registry
+	@$(BIN)/python -m deploy.local down
+
+test: $(INSTALLED) ## Run every test; ARGS="-k name" narrows it down
+	@$(BIN)/pytest $(SUITES) $(ARGS)
+
+check: $(INSTALLED) ## Formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## Format, and repair what can be repaired safely
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+clean: ## Delete caches and builds; .venv and .tocsin stay
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

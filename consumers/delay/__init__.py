@@ -1,0 +1,1 @@
+"""Delay: what is not due yet waits here."""

@@ -1,0 +1,38 @@
+"""`python -m consumers.delay`: holds retries until they are due."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from consumers.delay.program import Delaying
+from tocsin import lifecycle, tiers
+from tocsin.kafka.quarantine import Quarantine
+from tocsin.kafka.reader import Reader
+from tocsin.kafka.registry import Registry
+from tocsin.kafka.topics import Topics
+from tocsin.kafka.writer import Writer
+from tocsin.lifecycle import Stop
+from tocsin.settings import Settings
+
+
+def main(settings: Settings, stop: Stop) -> None:
+    """Put the program together and run it until it is asked to stop."""
+    topics = Topics(settings.topic_prefix)
+    writer = Writer(settings)
+    quarantine = Quarantine(writer, Registry(settings.registry), topics, "delay")
+    delaying = Delaying(topics, writer, quarantine, clock_ms=lambda: time.time() * 1000)
+    reader = delaying.reader = Reader(
+        settings, topics.group("delay"), [topics.delay(tier) for tier in tiers.TIERS], delaying
+    )
+    lifecycle.ready()
+    try:
+        delaying.run(stop)
+        writer.flush(stop.deadline - time.monotonic())
+    finally:
+        reader.close()
+        writer.close()
+
+
+if __name__ == "__main__":
+    sys.exit(lifecycle.run("delay", main))

@@ -1,0 +1,108 @@
+"""Composition of the delivery consumer: settings → adapters → the event loop and the reader's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import sys
+import threading
+
+import uvloop
+
+from consumers.delivery.client import DeliveryClient
+from consumers.delivery.endpoints import Endpoints
+from consumers.delivery.lanes import Lanes
+from consumers.delivery.outbox import Outbox
+from consumers.delivery.program import Delivering, Work
+from consumers.delivery.transport import tls_context
+from consumers.delivery.warmup import Warmup
+from tocsin import lifecycle, secrets, subscriptions
+from tocsin.destinations import Policy
+from tocsin.kafka import pipeline
+from tocsin.kafka.quarantine import Quarantine
+from tocsin.kafka.reader import Reader
+from tocsin.kafka.registry import Registry
+from tocsin.kafka.tables import Table
+from tocsin.kafka.topics import Topics
+from tocsin.kafka.writer import Writer
+from tocsin.lifecycle import Stop
+from tocsin.settings import Settings
+from tocsin.subscriptions import Subscription
+from tocsin.wire.systems import load_systems
+
+IN_FLIGHT_MAX = 4_096
+RESERVED_FILES = 96
+"""File descriptors left for Kafka, logs and DNS."""
+
+_log = logging.getLogger("tocsin.delivery")
+
+
+def main(settings: Settings, stop: Stop) -> None:
+    """Run the delivery consumer until asked to stop."""
+    uvloop.run(_run(settings, stop))
+
+
+async def _run(settings: Settings, stop: Stop) -> None:
+    topics, registry = Topics(settings.topic_prefix), Registry(settings.registry)
+    policy = Policy.of(
+        allow_http=settings.allow_http, allow_cidrs=settings.allow_cidrs, denied_cidrs=settings.denied_cidrs
+    )
+    if settings.allow_cidrs:
+        _log.warning("ATTENTION: policy is opened for %s", ", ".join(settings.allow_cidrs))
+    decode = pipeline.decoder(registry, "subscription")
+    table: Table[Subscription] = Table(
+        settings,
+        topics.subscriptions,
+        lambda message: subscriptions.from_record(decode(message.value()).record, message.offset() or 0),
+    )
+    await asyncio.to_thread(table.start)
+    total = in_flight_max(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    writer, warmup = Writer(settings), Warmup(settings, topics.attempts)
+    client = DeliveryClient(policy, tls=tls_context(settings.ca_file), limit=total)
+    delivering = Delivering(
+        endpoints=Endpoints(table, load_systems(), secrets.load_keyring(settings), policy, topics.subscriptions),
+        client=client,
+        outbox=Outbox(writer, topics, pipeline.encoder(registry, topics, "attempt"), asyncio.get_running_loop()),
+        quarantine=Quarantine(writer, registry, topics, "delivery"),
+        lanes=Lanes[Work](total),
+        decoder=pipeline.decoder(registry, "delivery"),
+        warmup=warmup,
+        live_topic=topics.deliveries,
+    )
+    reader = Reader(settings, topics.group("delivery"), [topics.deliveries, topics.redeliveries], delivering)
+    delivering.reader = reader
+    closing = threading.Event()
+    owner = threading.Thread(target=_own, args=(reader, delivering, writer, closing), name="reader", daemon=True)
+    owner.start()
+    lifecycle.ready()
+    try:
+        await delivering.run(stop)
+    finally:
+        closing.set()
+        await asyncio.to_thread(owner.join, 10.0)
+        await client.aclose()
+        await asyncio.to_thread(writer.close)
+        warmup.stop()
+        table.stop()
+
+
+def _own(reader: Reader, delivering: Delivering, writer: Writer, closing: threading.Event) -> None:
+    """Poll until the loop has ended its work; what is read after the stop began stays uncommitted."""
+    try:
+        while not closing.is_set():
+            delivering.deliver(reader.poll(0.1))
+            writer.check()
+        reader.close()
+    except BaseException as error:
+        delivering.failed = error
+        raise
+
+
+def in_flight_max(files: int) -> int:
+    """Return how many POSTs may be in flight at once, given how many files the process may open."""
+    return max(1, min(IN_FLIGHT_MAX, files - RESERVED_FILES))
+
+
+if __name__ == "__main__":
+    sys.exit(lifecycle.run("delivery", main))

@@ -1,0 +1,145 @@
+"""Where a delivery goes, how it is signed, and how long it may take: a subscription made ready for sending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tocsin.deliveries import Delivery
+from tocsin.destinations import Policy, parse_url
+from tocsin.errors import DestinationNotAllowed, NoSecret, SecretInvalid, UrlInvalid
+from tocsin.kafka.tables import Table
+from tocsin.secrets import Keyring
+from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription, live_secrets
+from tocsin.wire.signing import SigningKey, sign, signing_key
+from tocsin.wire.systems import Systems, WireFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a delivery may not be sent: a dead letter's reason, and the words for it."""
+
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One version of a subscription, ready for sending.
+
+    Attributes:
+        url: Normal form, as it is sent to.
+        shown_url: The same for records and people.
+        schedule: Retry tiers.
+        timeout_s: From DNS to the answer's headers.
+    """
+
+    subscription: Subscription = field(repr=False)
+    url: str
+    shown_url: str
+    schedule: tuple[str, ...]
+    timeout_s: float
+    wire: WireFormat
+    keys: tuple[SigningKey, ...] = field(repr=False)
+
+    @property
+    def generation(self) -> int:
+        return self.subscription.generation
+
+    def request_headers(self, delivery: Delivery, timestamp: int) -> Sequence[tuple[str, str]]:
+        """Return the headers of one attempt: what was rendered, the owner's own, and the signature made now."""
+        signature = sign(
+            self.wire.signature,
+            self.keys,
+            message_id=delivery.delivery_id,
+            timestamp=timestamp,
+            body=delivery.body,
+        )
+        return [
+            ("content-type", delivery.content_type),
+            *delivery.headers,
+            *self.subscription.headers.items(),
+            *signature,
+        ]
+
+
+class Endpoints:
+    """Finds the endpoint of a delivery in the subscriptions table.
+
+    Args:
+        table: All subscriptions.
+        systems: The contracts.
+        keyring: Opens signing secrets.
+        policy: Where a POST may go.
+        topic: Name of the subscriptions topic; sealed secrets are bound to it.
+    """
+
+    def __init__(
+        self, table: Table[Subscription], systems: Systems, keyring: Keyring, policy: Policy, topic: str
+    ) -> None:
+        self._table = table
+        self._systems = systems
+        self._keyring = keyring
+        self._policy = policy
+        self._topic = topic
+        self._ready: dict[str, tuple[int, int | None, Endpoint | Refused]] = {}
+
+    def find(self, delivery: Delivery, now_ms: int) -> Endpoint | Refused | None:
+        """Return the endpoint, why there is none, or None while that is not certain yet.
+
+        A delivery carries the offset of the subscription version it was matched with: a table that has not read
+        so far can't say that a subscription is gone.
+        """
+        subscription = self._table.get(delivery.subscription_id)
+        if subscription is None:
+            if self._table.position <= delivery.subscription_offset or self._table.age_s() > EFFECTIVE_MARGIN_S:
+                return None
+            return Refused("gone", "the subscription was deleted")
+        if subscription.organization != delivery.organization:
+            return Refused("gone", "the subscription belongs to another organization")
+        return self._current(subscription, now_ms)
+
+    def _current(self, subscription: Subscription, now_ms: int) -> Endpoint | Refused:
+        known = self._ready.get(subscription.id)
+        if known is not None and known[0] == subscription.offset and (known[1] is None or now_ms < known[1]):
+            return known[2]
+        expiries = [secret.expires_at for secret in live_secrets(subscription, now_ms) if secret.expires_at is not None]
+        made = self._make(subscription, now_ms)
+        self._ready[subscription.id] = (subscription.offset, min(expiries, default=None), made)
+        return made
+
+    def _make(self, subscription: Subscription, now_ms: int) -> Endpoint | Refused:
+        if not subscription.active:
+            return Refused("disabled", subscription.inactive_reason or "the subscription is disabled")
+        system = self._systems[subscription.system]
+        wire = self._systems.wire_format(subscription.system, subscription.format)
+        try:
+            destination = parse_url(subscription.url, self._policy, https_only=system.https_only)
+            keys = self._keys(subscription, wire, now_ms)
+        except (UrlInvalid, DestinationNotAllowed) as error:
+            return Refused("blocked_destination", str(error))
+        except (NoSecret, SecretInvalid) as error:
+            return Refused("no_secret", str(error))
+        return Endpoint(
+            subscription,
+            destination.url,
+            destination.url,
+            system.retries,
+            system.timeout_s,
+            wire,
+            keys,
+        )
+
+    def _keys(self, subscription: Subscription, wire: WireFormat, now_ms: int) -> tuple[SigningKey, ...]:
+        live = live_secrets(subscription, now_ms)
+        # A receiver that compares one signature goes on with the previous secret until that expires.
+        chosen = live if wire.signature.multiple else live[-1:]
+        return tuple(
+            signing_key(
+                wire.signature,
+                self._keyring.open(
+                    secret, topic=self._topic, organization=subscription.organization, subscription=subscription.id
+                ),
+            )
+            for secret in chosen
+        )

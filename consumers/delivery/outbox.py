@@ -1,0 +1,120 @@
+"""What delivery writes: the attempt record that is the decision, and the effect that follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from tocsin import deliveries, events
+from tocsin.deliveries import Attempt, Decision
+from tocsin.kafka.codec import Encoder
+from tocsin.kafka.reader import Record
+from tocsin.kafka.topics import Topics
+from tocsin.kafka.writer import Outgoing, Writer, Written
+
+CONNECTOR = b"tocsin"
+
+
+class Outbox:
+    """Writes of one process; acknowledgements come back on the event loop.
+
+    Args:
+        writer: The producer.
+        topics: Topic names.
+        encode: Encoder of attempt records.
+        loop: Where acknowledgements are handed to.
+
+    Attributes:
+        failed: Why the program must stop: a write that can never succeed, or what an acknowledgement led to.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        topics: Topics,
+        encode: Encoder,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._writer = writer
+        self._topics = topics
+        self._encode = encode
+        self._loop = loop
+        self.failed: BaseException | None = None
+        self._acknowledged: deque[tuple[Callable[[Written], None], Written]] = deque()
+        self._waking = False
+
+    def attempt(
+        self, record: Record, identity: str, attempt: Attempt, decided: Callable[[int], None], wanted: Callable[[], bool]
+    ) -> None:
+        """Write an attempt; `decided` gets its offset in the same partition of the attempts topic."""
+        headers = [
+            *events.carried(record.headers),
+            *deliveries.decision_headers(identity, attempt.source, attempt.decision),
+        ]
+        outgoing = Outgoing(
+            self._topics.attempts,
+            record.key,
+            self._encode(deliveries.attempt_record(attempt)),
+            headers,
+            # The next owner of this partition number looks here for what was decided.
+            partition=record.partition,
+        )
+        self._write(outgoing, lambda written: decided(written.offset), wanted)
+
+    def effect(
+        self, record: Record, decision: Decision, done: Callable[[], None], wanted: Callable[[], bool]
+    ) -> None:
+        """Write what follows from a decision: a record in a delay topic, or a dead letter."""
+        if decision.progress is None:
+            raise ValueError(f"nothing follows from {decision.verdict}")
+        headers = [
+            *events.carried(record.headers),
+            *((name, value) for name, value in record.headers if name == "tocsin_delivery_id"),
+            *deliveries.progress_headers(decision.progress),
+        ]
+        if decision.tier is not None:
+            topic = self._topics.delay(decision.tier)
+        else:
+            topic = self._topics.dlq
+            headers += _dead_letter_headers(record, decision)
+        self._write(Outgoing(topic, record.key, record.value, headers), lambda _: done(), wanted)
+
+    def _write(self, outgoing: Outgoing, then: Callable[[Written], None], wanted: Callable[[], bool]) -> None:
+        self._writer.write(outgoing, lambda written: self._hand_over(then, written), wanted=wanted)
+
+    def _hand_over(self, then: Callable[[Written], None], written: Written) -> None:
+        """Called on the writer's thread: one wake-up of the loop serves all that came meanwhile."""
+        self._acknowledged.append((then, written))
+        if not self._waking:
+            self._waking = True
+            self._loop.call_soon_threadsafe(self._serve)
+
+    def _serve(self) -> None:
+        self._waking = False
+        while self._acknowledged:
+            then, written = self._acknowledged.popleft()
+            try:
+                if written.error is not None:
+                    raise RuntimeError(f"a decision or its effect can never be written: {written.error}")
+                then(written)
+            except BaseException as error:
+                self.failed = error
+                raise
+
+
+def _dead_letter_headers(record: Record, decision: Decision) -> list[tuple[str, bytes]]:
+    """Return why a letter is dead, in our names and in Kafka Connect's, which existing tools read."""
+    reason = (decision.reason or "").encode()
+    error = (decision.progress.last_error or "") if decision.progress else ""
+    return [
+        ("tocsin_reason", reason),
+        ("tocsin_fault", (decision.fault or "").encode()),
+        ("tocsin_source", f"{record.topic}/{record.partition}/{record.offset}".encode()),
+        ("__connect.errors.topic", record.topic.encode()),
+        ("__connect.errors.partition", str(record.partition).encode()),
+        ("__connect.errors.offset", str(record.offset).encode()),
+        ("__connect.errors.connector.name", CONNECTOR),
+        ("__connect.errors.exception.class.name", reason),
+        ("__connect.errors.exception.message", error.encode("utf-8", "replace")),
+    ]

@@ -1,0 +1,443 @@
+"""The delivery consumer: sign and POST, decide, write the decision, then its effect, then the commit.
+
+    in        tocsin.deliveries (live work), tocsin.redeliveries (due retries, replays); tocsin.subscriptions as a table
+    out       tocsin.attempts, then tocsin.delay.<tier> or tocsin.dlq
+    group     <prefix>.delivery; equal partition numbers of both topics are with the same process
+    commit    a record is finished once the attempt record and its effect are acknowledged
+
+Two threads: the reader's owner polls Kafka, the event loop does everything else. What the loop holds of a record is
+a `Work`; it ends in `reader.finish`, or is forgotten because its partition has a new owner, who reads it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from consumers.delivery import schedule
+from consumers.delivery.client import DeliveryClient
+from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
+from consumers.delivery.lanes import Lanes
+from consumers.delivery.memory import Memory
+from consumers.delivery.outcome import Answered, Outcome
+from consumers.delivery.outbox import Outbox
+from consumers.delivery.pace import Signal
+from consumers.delivery.verdict import Verdict, judge
+from consumers.delivery.warmup import Warmup
+from tocsin import deliveries
+from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source
+from tocsin.errors import RegistryUnavailable, Undecodable
+from tocsin.kafka.codec import Decoder
+from tocsin.kafka.quarantine import Quarantine
+from tocsin.kafka.reader import Part, Reader, Record
+from tocsin.kafka.window import Mark
+from tocsin.lifecycle import Stop
+
+_log = logging.getLogger("tocsin.delivery")
+
+PUMP_EVERY_S: Final = 0.05
+PARK_AT: Final = 0.75
+"""A partition whose window is this full parks what does not keep up."""
+CUT_BEFORE_S: Final = 0.7
+"""What is left of a stop's or a revoke's deadline for writing the decisions about the POSTs that it cut."""
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One record on its way through this process.
+
+    Attributes:
+        task: The running attempt, while there is one.
+        cut: Its attempt is cancelled because the process, or its share of the partitions, ends.
+        open: Its offset is neither finished nor given up.
+    """
+
+    record: Record
+    delivery: Delivery
+    progress: Progress
+    identity: str
+    live: bool
+    task: asyncio.Task[None] | None = None
+    cut: bool = False
+    open: bool = False
+
+    @property
+    def endpoint(self) -> str:
+        return self.delivery.subscription_id
+
+    @property
+    def source(self) -> Source:
+        return Source(self.record.topic, self.record.partition, self.record.offset)
+
+
+class Delivering:
+    """The event loop's side of the program; every method but `assigned`, `revoking` and `lost` runs on the loop.
+
+    Args:
+        endpoints: Answers where a delivery goes and how it is signed.
+        client: The HTTP edge.
+        outbox: Writes attempts and their effects.
+        quarantine: Takes what cannot be read.
+        lanes: Who is next.
+        live_topic: Name of the topic of live work.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Endpoints,
+        client: DeliveryClient,
+        outbox: Outbox,
+        quarantine: Quarantine,
+        lanes: Lanes[Work],
+        decoder: Decoder,
+        warmup: Warmup,
+        live_topic: str,
+    ) -> None:
+        self._endpoints = endpoints
+        self._client = client
+        self._outbox = outbox
+        self._quarantine = quarantine
+        self._lanes = lanes
+        self._decoder = decoder
+        self._warmup = warmup
+        self._live_topic = live_topic
+        self._loop = asyncio.get_running_loop()
+        self._memory = Memory()
+        self._cold: dict[Part, deque[Work]] = {}  # partitions whose decisions are not known yet
+        self._unmatched: deque[Work] = deque()  # their subscription's version has not been read yet
+        self._open: dict[Part, set[Work]] = {}
+        self._identities: set[str] = set()
+        self._interrupted = 0
+        self._stopping = False
+        self.failed: BaseException | None = None
+        self.reader: Reader
+
+    # --- the reader's thread ------------------------------------------------------------------------------------
+
+    def assigned(self, parts: Sequence[Part]) -> None:
+        """Begin to learn what earlier owners decided; until that is known nothing of the partition starts."""
+        for part in parts:
+            self.reader.expect_marks(part)
+        self._call(self._begin, list(parts))
+        for part in parts:
+            self._warmup.learn(part, self.reader.mark(part), self._learned)
+
+    def revoking(self, parts: Sequence[Part], deadline_s: float) -> None:
+        """Hand partitions back: let open POSTs end, cut them at the deadline, write what was decided."""
+        done = asyncio.run_coroutine_threadsafe(self._drain(set(parts), deadline_s), self._loop)
+        done.result(max(0.0, deadline_s - time.monotonic()) + 5.0)
+
+    def lost(self, parts: Sequence[Part]) -> None:
+        """Forget partitions that have a new owner."""
+        self._call(self._forget, set(parts))
+
+    def deliver(self, records: Sequence[Record]) -> None:
+        """Decode records and hand them to the loop; called on the reader's thread."""
+        works = [work for record in records if (work := self._decode(record)) is not None]
+        if works:
+            self._call(self._take, works)
+
+    def _decode(self, record: Record) -> Work | None:
+        while True:
+            try:
+                delivery = deliveries.from_record(self._decoder(record.value, record.headers).record)
+                progress = deliveries.read_progress(record.headers)
+                break
+            except Undecodable as error:
+                self._set_aside(record, str(error))
+                return None
+            except RegistryUnavailable as error:
+                # Every pipeline schema this process writes is known to it; only a foreign version ends up here.
+                _log.warning("waiting for the schema registry: %s", error)
+                time.sleep(0.5)
+        identity = deliveries.identity(delivery.delivery_id, progress)
+        return Work(record, delivery, progress, identity, live=record.topic == self._live_topic)
+
+    def _set_aside(self, record: Record, reason: str) -> None:
+        _log.error("%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason)
+        self._quarantine.put(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp_ms,
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+            reason=reason,
+            done=lambda: self.reader.finish(record),
+        )
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        self._loop.call_soon_threadsafe(self._guarded, function, *arguments)
+
+    def _guarded(self, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except BaseException as error:
+            self.failed = error
+            raise
+
+    # --- taking records -----------------------------------------------------------------------------------------
+
+    def _begin(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            self._cold[part] = deque()
+            self._open[part] = set()
+
+    def _learned(self, part: Part, known: Sequence[tuple[str, Source, bytes]]) -> None:
+        """Called on the warm-up's thread, once a partition's decisions are known."""
+        self._call(self._warm, part, known)
+
+    def _warm(self, part: Part, known: Sequence[tuple[str, Source, bytes]]) -> None:
+        for identity, source, packed in known:
+            self._memory.add(identity, source, packed)
+        waiting = self._cold.pop(part, None)
+        if waiting:
+            self._take(waiting)
+
+    def _take(self, works: Sequence[Work]) -> None:
+        now_s = time.monotonic()
+        for work in works:
+            cold = self._cold.get(work.record.part)
+            if cold is not None:
+                cold.append(work)
+            elif self.reader.owns(work.record) and work.record.part in self._open and not self._stopping:
+                self._admit(work, now_s)
+        self._pump()
+
+    def _admit(self, work: Work, now_s: float) -> None:
+        known = self._memory.find(work.identity, work.source)
+        if known is None and work.identity not in self._identities:
+            self._hold(work)
+            self._lanes.add(work, now_s)
+        elif known is not None and known.same_record:
+            self._hold(work)
+            self._effect(work, deliveries.unpack_decision(known.packed))
+        else:
+            self.reader.finish(work.record)
+
+    def _hold(self, work: Work) -> None:
+        work.open = True
+        self._identities.add(work.identity)
+        self._open[work.record.part].add(work)
+
+    def _release(self, work: Work) -> None:
+        work.open = False
+        self._identities.discard(work.identity)
+        held = self._open.get(work.record.part)
+        if held is not None:
+            held.discard(work)
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: Stop) -> None:
+        """Serve until asked to stop, then end open work within the deadline."""
+        error: BaseException | None = None
+        while not stop and (error := self.failed or self._outbox.failed) is None:
+            self._match_again()
+            self._pump()
+            self._relieve()
+            await asyncio.sleep(PUMP_EVERY_S)
+        if error is not None:
+            raise error
+        self._stopping = True
+        await self._drain(set(self._open), stop.deadline)
+        if self._interrupted:
+            _log.warning("%d POSTs were cut at the deadline and will be repeated", self._interrupted)
+
+    def _match_again(self) -> None:
+        for _ in range(len(self._unmatched)):
+            self._lanes.add(self._unmatched.popleft(), time.monotonic())
+
+    def _pump(self) -> None:
+        """Start what may start."""
+        if self._stopping or not self.reader.alive():
+            return
+        while (work := self._lanes.take(time.monotonic())) is not None:
+            self._start(work)
+
+    def _start(self, work: Work) -> None:
+        endpoint = self._endpoints.find(work.delivery, _now_ms())
+        if endpoint is None:
+            self._end(work, "neutral", time.monotonic())
+            self._unmatched.append(work)
+        elif isinstance(endpoint, Refused):
+            self._end(work, "neutral", time.monotonic())
+            decision = schedule.refused(endpoint.reason, work.progress, endpoint.error)
+            self._decide(work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms()))
+        else:
+            work.task = self._loop.create_task(self._attempt(work, endpoint))
+
+    async def _attempt(self, work: Work, endpoint: Endpoint) -> None:
+        started_s, started_ms = time.monotonic(), _now_ms()
+        signal: Signal = "neutral"
+        retry_after_s: float | None = None
+        try:
+            headers = endpoint.request_headers(work.delivery, started_ms // 1000)
+            outcome = await self._client.post(
+                url=endpoint.url, headers=headers, body=work.delivery.body, timeout_s=endpoint.timeout_s
+            )
+            verdict = judge(outcome, time.time())
+            signal = _signal(verdict)
+            retry_after_s = verdict.retry_after_s if verdict.slow_down else None
+            status = outcome.status if isinstance(outcome, Answered) else None
+            decision = schedule.after_attempt(verdict, work.progress, endpoint.schedule, status=status)
+            attempt = _attempt_of(work, decision, started_ms, endpoint, outcome, verdict, headers)
+        except asyncio.CancelledError:
+            if not work.cut:
+                raise
+            self._interrupted += 1
+            decision = schedule.interrupted(work.progress)
+            attempt = Attempt(
+                work.delivery, work.progress, decision, work.source, started_ms, posted=True, url=endpoint.shown_url,
+                duration_ms=(time.monotonic() - started_s) * 1000, error="cut at a stop of the delivery process",
+            )
+        except BaseException as error:
+            self.failed = error
+            raise
+        finally:
+            work.task = None
+            self._end(work, signal, started_s, retry_after_s)
+        self._decide(work, decision, attempt)
+        self._pump()
+
+    def _end(self, work: Work, signal: Signal, started_s: float, retry_after_s: float | None = None) -> None:
+        self._lanes.done(
+            work.endpoint, signal, started_s=started_s, now_s=time.monotonic(), retry_after_s=retry_after_s
+        )
+
+    # --- deciding -----------------------------------------------------------------------------------------------
+
+    def _decide(self, work: Work, decision: Decision, attempt: Attempt) -> None:
+        """Write the attempt record; its acknowledgement makes the decision."""
+
+        def decided(position: int) -> None:
+            self._memory.add(work.identity, work.source, deliveries.pack_decision(decision))
+            self.reader.set_mark(work.record.partition, Mark(position + 1, _now_ms()))
+            self._effect(work, decision)
+
+        self._write(work, lambda wanted: self._outbox.attempt(work.record, work.identity, attempt, decided, wanted))
+
+    def _effect(self, work: Work, decision: Decision) -> None:
+        if decision.verdict == "delivered" or decision.progress is None:
+            self._finish(work)
+            return
+        self._write(
+            work, lambda wanted: self._outbox.effect(work.record, decision, lambda: self._finish(work), wanted)
+        )
+
+    def _finish(self, work: Work) -> None:
+        self._release(work)
+        self.reader.finish(work.record)
+
+    def _write(self, work: Work, write: Callable[[Callable[[], bool]], None]) -> None:
+        """Write about a work while this process certainly owns its partition; wait where that is in doubt."""
+        if not self.reader.owns(work.record):
+            self._release(work)
+        elif self.reader.alive():
+            write(lambda: self.reader.owns(work.record))
+        else:
+            self._loop.call_later(PUMP_EVERY_S, self._guarded, self._write, work, write)
+
+    def _relieve(self) -> None:
+        """Park what does not keep up in partitions whose window fills."""
+        for part in self.reader.parts:
+            if self.reader.fill(part) < PARK_AT:
+                continue
+            held = self._open.get(part)
+            if not held:
+                continue
+            works = self._lanes.overflow(lambda work, part=part: work.record.part == part, len(held) // 2, time.monotonic())  # type: ignore[misc]
+            for work in works:
+                decision = schedule.parked(work.progress, _now_ms())
+                self._decide(work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms()))
+            if works:
+                _log.warning("%s %d: parked %d deliveries of endpoints that do not keep up", *part, len(works))
+
+    # --- handing back -------------------------------------------------------------------------------------------
+
+    async def _drain(self, parts: set[Part], deadline_s: float) -> None:
+        """End the open work of partitions: nothing new starts, open POSTs may end, the rest is cut."""
+        works = self._close(parts)
+        cut_at_s = deadline_s - CUT_BEFORE_S
+        while (works := [work for work in works if work.open]) and time.monotonic() < deadline_s:
+            if time.monotonic() >= cut_at_s:
+                for work in works:
+                    if work.task is not None and not work.cut:
+                        work.cut = True
+                        work.task.cancel()
+            await asyncio.sleep(0.005)
+
+    def _close(self, parts: set[Part]) -> list[Work]:
+        """Take no more of these partitions, forget what waits, and return what has begun."""
+        self._drop_waiting(parts)
+        for part in parts:
+            self._cold.pop(part, None)
+        return [work for part in parts for work in self._open.pop(part, ())]
+
+    def _drop_waiting(self, parts: set[Part]) -> None:
+        """Forget what has not begun; the next owner reads it again."""
+        waiting: list[Work] = []
+
+        def unwanted(work: Work) -> bool:
+            if work.record.part in parts:
+                waiting.append(work)
+                return True
+            return False
+
+        self._lanes.remove(unwanted)
+        waiting += [work for work in self._unmatched if work.record.part in parts]
+        self._unmatched = deque(work for work in self._unmatched if work.record.part not in parts)
+        for work in waiting:
+            self._release(work)
+
+    def _forget(self, parts: set[Part]) -> None:
+        for work in self._close(parts):
+            self._release(work)
+            if work.task is not None:
+                work.task.cancel()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _signal(verdict: Verdict) -> Signal:
+    if verdict.action == "delivered":
+        return "success"
+    return "overload" if verdict.slow_down else "neutral"
+
+
+def _attempt_of(
+    work: Work,
+    decision: Decision,
+    started_ms: int,
+    endpoint: Endpoint,
+    outcome: Outcome,
+    verdict: Verdict,
+    headers: Sequence[tuple[str, str]],
+) -> Attempt:
+    answered = outcome if isinstance(outcome, Answered) else None
+    return Attempt(
+        work.delivery,
+        work.progress,
+        decision,
+        work.source,
+        started_ms,
+        duration_ms=outcome.duration_s * 1000,
+        posted=True,
+        url=endpoint.shown_url,
+        status=answered.status if answered else None,
+        error=None if verdict.action == "delivered" else verdict.reason[: deliveries.ERROR_MAX_CHARS],
+        generation=endpoint.generation,
+        request_headers=dict(headers),
+        response_headers=dict(answered.headers) if answered else {},
+        response_body=answered.body if answered and answered.body else None,
+    )

@@ -1,0 +1,74 @@
+"""What follows an attempt: the next tier, a dead letter, or nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from consumers.delivery.verdict import Verdict
+from tocsin import tiers
+from tocsin.deliveries import Decision, Progress
+
+RETRY_AFTER_MAX_S = 86_400
+PARKED_MAX_MS = 24 * 3_600 * 1_000
+
+
+def after_attempt(
+    verdict: Verdict, progress: Progress, schedule: Sequence[str], *, status: int | None
+) -> Decision:
+    """Decide what follows a POST.
+
+    Args:
+        verdict: What the answer means.
+        progress: The delivery's progress before this POST.
+        schedule: The system's retry tiers; the n-th is waited in after the n-th failed POST.
+        status: HTTP status of the answer, None without one.
+
+    Returns:
+        The decision; its progress counts this POST and the hop that follows.
+    """
+    if verdict.action == "delivered":
+        return Decision("delivered")
+    posts = progress.attempt + 1
+    failed = replace(
+        progress, attempt=posts, parked=0, parked_at_ms=0, remaining_s=0, last_status=status, last_error=verdict.reason
+    )
+    if verdict.action == "gone":
+        return Decision("dead_letter", None, failed, "gone", verdict.fault)
+    if verdict.action == "blocked":
+        return Decision("dead_letter", None, failed, "blocked_destination", verdict.fault)
+    if posts > len(schedule):
+        return Decision("dead_letter", None, failed, "exhausted", verdict.fault)
+    tier = schedule[posts - 1]
+    asked_s = min(verdict.retry_after_s or 0, RETRY_AFTER_MAX_S)
+    if asked_s > tiers.seconds(tier):
+        tier, rest_s = chain(asked_s)
+        return Decision("retry", tier, failed.hop(remaining_s=rest_s), fault=verdict.fault)
+    return Decision("retry", tier, failed.hop(), fault=verdict.fault)
+
+
+def refused(reason: str, progress: Progress, error: str) -> Decision:
+    """Decide about a delivery that may not be sent at all: a dead letter, without an attempt."""
+    return Decision("dead_letter", None, replace(progress, remaining_s=0, last_error=error), reason, "subscriber")
+
+
+def interrupted(progress: Progress) -> Decision:
+    """Decide about a POST that was cut at a stop: soon again, and no attempt is spent."""
+    return Decision("interrupted", tiers.SHORTEST, progress.hop(remaining_s=0), "the process stopped", "tocsin")
+
+
+def parked(progress: Progress, now_ms: int) -> Decision:
+    """Decide about a delivery whose endpoint takes less than it is sent: wait longer with each hop, a day at most."""
+    since_ms = progress.parked_at_ms or now_ms
+    if now_ms - since_ms >= PARKED_MAX_MS:
+        error = "the endpoint took less than it was sent for 24 hours"
+        return Decision("dead_letter", None, replace(progress, last_error=error), "overloaded", "subscriber")
+    tier = tiers.parking(progress.parked)
+    waiting = progress.hop(parked=progress.parked + 1, parked_at_ms=since_ms, remaining_s=0)
+    return Decision("parked", tier, waiting, "endpoint at its limit", "subscriber")
+
+
+def chain(delay_s: float) -> tuple[str, int]:
+    """Return the first tier of a chain that waits at least `delay_s`, and the whole seconds left after it."""
+    tier = tiers.at_least(delay_s)
+    return tier, max(0, -int(-(delay_s - tiers.seconds(tier)) // 1))

@@ -1,0 +1,1 @@
+"""Replay: dead letters that somebody wants delivered again."""

@@ -1,0 +1,1 @@
+"""Router: every event meets every subscription that wants it."""

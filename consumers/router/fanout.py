@@ -1,0 +1,98 @@
+"""One event for many subscriptions: its body is rendered once for each wire format that needs one. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from consumers.router.intake import Arrived
+from tocsin import deliveries
+from tocsin.deliveries import Delivery
+from tocsin.errors import RenderError
+from tocsin.subscriptions import Subscription
+from tocsin.wire.rendering import DeliveryFacts, EventFacts, Rendered, render
+from tocsin.wire.systems import Systems, WireFormat
+
+
+class FanOut:
+    """The deliveries of an event, made one by one as they are asked for.
+
+    Attributes:
+        refused: Wire format to the reason why this event's deliveries in it cannot be made.
+    """
+
+    def __init__(self, arrived: Arrived, subscriptions: Sequence[Subscription], systems: Systems) -> None:
+        self._arrived = arrived
+        self._subscriptions = subscriptions
+        self._systems = systems
+        self._facts = _facts(arrived)
+        self._shown = arrived.event_type.shown(arrived.data)
+        self._rendered: dict[str, Rendered] = {}
+        self.refused: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Delivery]:
+        for subscription in self._subscriptions:
+            if _format_name(subscription) not in self.refused:
+                try:
+                    yield self._delivery(subscription)
+                except RenderError as error:
+                    self.refused[_format_name(subscription)] = str(error)
+
+    def refuse(self, delivery: Delivery, reason: str) -> None:
+        """Note that deliveries like this one cannot be made; no more of its format follow."""
+        self.refused[delivery.format or delivery.system] = reason
+
+    def _delivery(self, subscription: Subscription) -> Delivery:
+        event = self._arrived.event
+        delivery_id = deliveries.delivery_id(event.source, event.type, event.id, subscription.id)
+        rendered = self._render(subscription, delivery_id)
+        return Delivery(
+            delivery_id=str(delivery_id),
+            organization=event.organization,
+            subscription_id=subscription.id,
+            subscription_offset=subscription.offset,
+            system=self._arrived.system.name,
+            format=subscription.format,
+            event_id=event.id,
+            event_source=event.source,
+            event_type=event.type,
+            event_time=int(event.time.timestamp() * 1000),
+            content_type=rendered.content_type,
+            headers=rendered.headers,
+            body=rendered.body,
+        )
+
+    def _render(self, subscription: Subscription, delivery_id: uuid.UUID) -> Rendered:
+        name = _format_name(subscription)
+        rendered = self._rendered.get(name)
+        if rendered is None:
+            wire = self._wire_format(subscription)
+            facts = DeliveryFacts(id=delivery_id, subscription_id=subscription.id)
+            rendered = render(wire, self._facts, self._shown, facts)
+            if not wire.depends_on_delivery:
+                self._rendered[name] = rendered
+        return rendered
+
+    def _wire_format(self, subscription: Subscription) -> WireFormat:
+        try:
+            return self._systems.wire_format(subscription.system, subscription.format)
+        except KeyError as error:
+            raise RenderError("this installation has no such wire format") from error
+
+
+def _format_name(subscription: Subscription) -> str:
+    return subscription.format or subscription.system
+
+
+def _facts(arrived: Arrived) -> EventFacts:
+    event = arrived.event
+    return EventFacts(
+        id=event.id,
+        source=event.source,
+        type=event.type,
+        time=event.time,
+        organization=event.organization,
+        subject=event.subject,
+        system=arrived.system.name,
+        attributes=event.extensions,
+    )

@@ -1,0 +1,130 @@
+"""Which subscriptions an event is for. Pure; a look-up costs what matches, not what exists.
+
+A subscription's globs are resolved when it is added, against the event types of its system: those are few and known.
+What it asks of an event's data (its scope) is a look-up too: for each set of scope fields in use, the event's
+values of those fields lead to the subscriptions that asked for exactly them.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from tocsin.subscriptions import Subscription
+
+
+class _Audience(NamedTuple):
+    """Who may want an event: one organization, one system, one event type."""
+
+    organization: str
+    system: str
+    event_type: str
+
+
+class _Scope(NamedTuple):
+    """What is asked of an event's data: fields in order of their names, and their values."""
+
+    names: tuple[str, ...]
+    values: tuple[str | None, ...]
+
+
+_Wanting = dict[tuple[str, ...], dict[tuple[str | None, ...], dict[str, Subscription]]]
+
+
+class Index:
+    """Active subscriptions by what they want. One lock makes a change and a look-up each a whole.
+
+    Args:
+        event_types: System to the names of its event types.
+    """
+
+    def __init__(self, event_types: Mapping[str, Collection[str]]) -> None:
+        self._event_types = event_types
+        self._subscriptions: dict[str, Subscription] = {}
+        self._wanting: dict[_Audience, _Wanting] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    def update(self, subscription_id: str, subscription: Subscription | None) -> None:
+        """Put the newest version of a subscription in the place of what was known of it; None removes it."""
+        with self._lock:
+            known = self._subscriptions.pop(subscription_id, None)
+            if known is not None:
+                self._remove(known)
+            if subscription is not None and subscription.active:
+                self._subscriptions[subscription_id] = subscription
+                self._add(subscription)
+
+    def match(
+        self, organization: str, system: str, event_type: str, data: Mapping[str, Any]
+    ) -> list[Subscription]:
+        """Return the active subscriptions that want an event.
+
+        Args:
+            data: The event's data, as its schema says; asked for scope fields.
+        """
+        with self._lock:
+            wanting = self._wanting.get(_Audience(organization, system, event_type), {})
+            return [
+                subscription
+                for names, by_values in wanting.items()
+                for subscription in by_values.get(_values(data, names), {}).values()
+            ]
+
+    def _add(self, subscription: Subscription) -> None:
+        scope = _scope(subscription)
+        for audience in self._audiences(subscription):
+            by_values = self._wanting.setdefault(audience, {}).setdefault(scope.names, {})
+            by_values.setdefault(scope.values, {})[subscription.id] = subscription
+
+    def _remove(self, subscription: Subscription) -> None:
+        scope = _scope(subscription)
+        for audience in self._audiences(subscription):
+            wanting = self._wanting[audience]
+            by_values = wanting[scope.names]
+            del by_values[scope.values][subscription.id]
+            # What is empty goes, or subscriptions that come and go would leave their traces for ever.
+            if not by_values[scope.values]:
+                del by_values[scope.values]
+            if not by_values:
+                del wanting[scope.names]
+            if not wanting:
+                del self._wanting[audience]
+
+    def _audiences(self, subscription: Subscription) -> Iterable[_Audience]:
+        known = self._event_types.get(subscription.system, ())
+        for event_type in wanted_types(subscription.event_types, known):
+            yield _Audience(subscription.organization, subscription.system, event_type)
+
+
+def wanted_types(patterns: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return those of the known event types that a subscription's patterns name.
+
+    A `*` stands for any run of characters, dots included; nothing else is special. `*` alone is every type.
+    """
+    expression = re.compile("|".join(_expression(pattern) for pattern in patterns) or r"(?!)")
+    return [name for name in known if expression.fullmatch(name)]
+
+
+def _expression(pattern: str) -> str:
+    return ".*".join(re.escape(part) for part in pattern.split("*"))
+
+
+def _scope(subscription: Subscription) -> _Scope:
+    names = tuple(sorted(subscription.scope))
+    return _Scope(names, tuple(subscription.scope[name] for name in names))
+
+
+def _values(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str | None, ...]:
+    return tuple(_text(data.get(name)) for name in names)
+
+
+def _text(value: object) -> str | None:
+    """Return a data value as a scope writes it; None for what no scope can name."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) else None

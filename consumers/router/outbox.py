@@ -1,0 +1,104 @@
+"""What the router writes: deliveries, and what cannot be routed to quarantine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from consumers.router.effects import Effects
+from tocsin import deliveries
+from tocsin.deliveries import Delivery, Progress
+from tocsin.errors import RenderError
+from tocsin.kafka.codec import Encoder
+from tocsin.kafka.quarantine import Quarantine
+from tocsin.kafka.reader import Record
+from tocsin.kafka.topics import MESSAGE_MAX_BYTES
+from tocsin.kafka.writer import Outgoing, Writer, Written
+
+_log = logging.getLogger("tocsin.router")
+
+OPEN_MOST_BYTES: Final = 32 << 20
+"""Deliveries not yet acknowledged; one event for ten thousand subscriptions must not fill the memory."""
+_PER_RECORD_BYTES: Final = 500  # what the client keeps of a record besides its value
+
+_FRESH: Final = deliveries.progress_headers(Progress())
+
+
+class Outbox:
+    """Writes the effects of events, and knows how much of it is on its way.
+
+    Args:
+        topic: Name of the topic of live work.
+        encode: Makes the value of a delivery.
+    """
+
+    def __init__(self, writer: Writer, quarantine: Quarantine, topic: str, encode: Encoder) -> None:
+        self._writer = writer
+        self._quarantine = quarantine
+        self._topic = topic
+        self._encode = encode
+        self._open_bytes = 0
+        self._lock = threading.Lock()
+
+    def has_room(self) -> bool:
+        """Return whether more may be written before something is acknowledged."""
+        return self._open_bytes < OPEN_MOST_BYTES
+
+    def deliver(
+        self,
+        source: Record,
+        carried: Sequence[tuple[str, bytes | None]],
+        delivery: Delivery,
+        effects: Effects,
+        wanted: Callable[[], bool],
+    ) -> None:
+        """Write a delivery as one of its event's effects.
+
+        Raises:
+            RenderError: It is larger than a record may be; nothing is written.
+        """
+        value = self._encode(deliveries.to_record(delivery))
+        headers = [*carried, ("tocsin_delivery_id", delivery.delivery_id.encode()), *_FRESH]
+        size = len(value) + sum(len(name) + len(data or b"") for name, data in headers)
+        if size > MESSAGE_MAX_BYTES:
+            raise RenderError(f"the delivery is {size} bytes; at most {MESSAGE_MAX_BYTES} fit a record")
+        effects.begin()
+        self._account(size + _PER_RECORD_BYTES)
+        self._writer.write(
+            Outgoing(self._topic, delivery.subscription_id.encode(), value, headers),
+            partial(self._written, source, delivery.delivery_id, size + _PER_RECORD_BYTES, effects),
+            wanted=wanted,
+        )
+
+    def set_aside(self, record: Record, reason: str, effects: Effects) -> None:
+        """Write a record to quarantine as one of its event's effects."""
+        _log.error(
+            "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
+        )
+        effects.begin()
+        self._quarantine.put(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp_ms,
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+            reason=reason,
+            done=effects.end,
+        )
+
+    def _written(
+        self, source: Record, delivery_id: str, size: int, effects: Effects, written: Written
+    ) -> None:
+        self._account(-size)
+        if written.error is not None:
+            self.set_aside(source, f"delivery {delivery_id} cannot be written: {written.error}", effects)
+        effects.end()
+
+    def _account(self, size: int) -> None:
+        with self._lock:
+            self._open_bytes += size

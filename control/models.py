@@ -1,0 +1,139 @@
+"""What the API takes and gives, as its OpenAPI document shows it.
+
+A request is strict: no unknown field, no conversion between types. Each system has a model of its own, because its
+scope fields (such as `contract_id`) are fields of the request.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
+
+from control.problems import Fault, invalid_body
+from tocsin.wire.systems import System, Systems
+
+_Events = Annotated[list[str], Field(min_length=1, max_length=100)]
+_ScopeValue = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class NewWebhook(BaseModel):
+    """A request for a new webhook."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    url: str = Field(description="Where to POST to.")
+    events: _Events = Field(description="Event types; `*` stands for any run of characters.")
+    description: str = Field("", max_length=500)
+    active: bool = True
+    format: str | None = Field(None, description="An open wire format; null is the system's own.")
+    secret: SecretStr | None = Field(None, description="Your own signing secret; else one is made.")
+    headers: dict[str, str] = Field({}, description="Request headers of your own.")
+
+
+class SecretInfo(BaseModel):
+    """What is shown of a signing secret."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    created_at: str
+    expires_at: str | None
+
+
+class Webhook(BaseModel):
+    """A webhook.
+
+    On a system's own documented path an answer has the documented fields alone; on `/v1/webhooks` all of them, and
+    the system's scope fields besides.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    url: str = Field(description="Without its path where the path is a secret.")
+    events: list[str]
+    active: bool
+    created_at: str
+    secret: str | None = Field(None, description="The signing secret, in the answer to the creation alone.")
+    format: str | None = None
+    description: str | None = None
+    headers: dict[str, str] | None = Field(None, description="Your own request headers; values are hidden.")
+    secrets: list[SecretInfo] | None = None
+    disabled_reason: str | None = None
+    effective_at: str | None = Field(
+        None, description="From here on every matching event is certain to be delivered."
+    )
+
+
+class WebhookPage(BaseModel):
+    """A page of webhooks, oldest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: list[Webhook]
+    next: str | None = Field(description="Give it as `after` to get the next page; null on the last.")
+
+
+class Requests:
+    """The request models of all systems."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._models = {system.name: _request_model(system) for system in systems.values()}
+
+    def read(self, system: System, body: bytes) -> NewWebhook:
+        """Read a request's body.
+
+        Raises:
+            Problem: 400, with every field at fault.
+        """
+        model = self._models[system.name]
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            raise invalid_body(_faults(error, model)) from None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of a request, as OpenAPI shows it."""
+        schemas = [model.model_json_schema() for model in self._models.values()]
+        return {"anyOf": schemas}
+
+
+def scope_of(asked: NewWebhook, system: System) -> dict[str, str]:
+    """Return what a request asks of an event's data; what is null asks nothing."""
+    named = {name: getattr(asked, name) for name in system.api.scope}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _request_model(system: System) -> type[NewWebhook]:
+    fields: dict[str, Any] = {
+        name: (_ScopeValue | None, Field(None, description="Only events whose data has this value."))
+        for name in system.api.scope
+    }
+    return create_model(f"NewWebhook for {system.title}", __base__=NewWebhook, **fields)
+
+
+_WORDS: Final = {
+    "missing": "is missing",
+    "string_type": "is not a string",
+    "list_type": "is not an array",
+    "bool_type": "is not true or false",
+    "dict_type": "is not an object",
+    "model_type": "is not a JSON object",
+    "too_short": "is empty",
+    "string_too_short": "is empty",
+}
+
+
+def _faults(error: ValidationError, model: type[NewWebhook]) -> list[Fault]:
+    found = []
+    for each in error.errors(include_input=False, include_url=False):
+        field = ".".join(str(part) for part in each["loc"]) or "body"
+        if each["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(field, model.model_fields, n=1)
+            reason = "is not a field" + (f"; did you mean {near[0]}?" if near else "")
+        else:
+            reason = _WORDS.get(each["type"], each["msg"])
+        found.append(Fault(field=field[:100], reason=reason))
+    return found

@@ -1,0 +1,123 @@
+"""Whether a webhook may be made as it was asked for. Pure: a request and the contracts in, all faults or a value out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from control import patterns, request_headers
+from control.models import NewWebhook, scope_of
+from control.problems import Fault, invalid_body
+from tocsin.destinations import Destination, Policy, parse_url
+from tocsin.errors import DestinationNotAllowed, SecretInvalid, UrlInvalid
+from tocsin.wire.signing import check_secret
+from tocsin.wire.systems import System, Systems, WireFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What was asked for, checked.
+
+    Attributes:
+        url: Normal form.
+        wire: How events will go over the wire.
+        secret: The owner's own signing secret, or None.
+    """
+
+    url: str
+    event_types: tuple[str, ...]
+    scope: Mapping[str, str]
+    active: bool
+    description: str
+    headers: Mapping[str, str] = field(repr=False)
+    format: str | None
+    wire: WireFormat
+    secret: str | None = field(repr=False)
+
+
+def registration(asked: NewWebhook, system: System, systems: Systems, policy: Policy) -> Registration:
+    """Check a request for a new webhook.
+
+    Raises:
+        Problem: 400, with every field at fault.
+    """
+    url = _url(asked.url, system, policy)
+    chosen = _format_name(asked, system, url)
+    wire = _wire(chosen, system, systems)
+    secret = asked.secret.get_secret_value() if asked.secret is not None else None
+    faults = [part for part in (url, wire) if isinstance(part, Fault)]
+    faults += _event_faults(asked, system)
+    faults += _text_faults(asked, system)
+    if isinstance(wire, WireFormat):
+        faults += _secret_faults(secret, wire)
+        faults += request_headers.faults(asked.headers, wire)
+    if faults or isinstance(url, Fault) or isinstance(wire, Fault):
+        raise invalid_body(faults)
+    return Registration(
+        url=url.url,
+        event_types=tuple(dict.fromkeys(asked.events)),
+        scope=scope_of(asked, system),
+        active=asked.active,
+        description=asked.description,
+        headers=dict(asked.headers),
+        format=chosen,
+        wire=wire,
+        secret=secret,
+    )
+
+
+def has_secret(wire: WireFormat) -> bool:
+    """Whether a wire format uses a secret at all: to sign with, or inside of its body."""
+    return wire.signature.header is not None or wire.secret_field is not None
+
+
+def _url(text: str, system: System, policy: Policy) -> Destination | Fault:
+    try:
+        return parse_url(text, policy, https_only=system.https_only)
+    except UrlInvalid as error:
+        return Fault(field="url", reason=str(error))
+    except DestinationNotAllowed:
+        # Nothing more: a reason would tell what the network behind us looks like.
+        return Fault(field="url", reason="destination_not_allowed")
+
+
+def _format_name(asked: NewWebhook, system: System, url: Destination | Fault) -> str | None:
+    """Return the open format, or None for the system's own: as asked for, else what the host alone understands."""
+    if asked.format is None and isinstance(url, Destination):
+        return system.host_formats.get(url.host)
+    return None if asked.format == system.name else asked.format
+
+
+def _wire(name: str | None, system: System, systems: Systems) -> WireFormat | Fault:
+    try:
+        return systems.wire_format(system.name, name)
+    except KeyError:
+        there_are = ", ".join(sorted(systems.formats))
+        return Fault(field="format", reason=f"is not a format; there are {there_are}, or null")
+
+
+def _event_faults(asked: NewWebhook, system: System) -> Iterator[Fault]:
+    for index, pattern in enumerate(asked.events):
+        reason = patterns.fault(pattern, system.event_types)
+        if reason is not None:
+            yield Fault(field=f"events.{index}", reason=reason)
+
+
+def _text_faults(asked: NewWebhook, system: System) -> Iterator[Fault]:
+    for name, text in {"description": asked.description, **scope_of(asked, system)}.items():
+        if not text.isprintable():
+            yield Fault(field=name, reason="has a character that is not printable")
+
+
+def _secret_faults(secret: str | None, wire: WireFormat) -> Iterator[Fault]:
+    if secret is None:
+        if has_secret(wire) and not wire.signature.secret.made_here:
+            yield Fault(field="secret", reason=f"{wire.title} needs the receiving service's own secret")
+        return
+    if not has_secret(wire):
+        yield Fault(field="secret", reason=f"{wire.title} has none")
+        return
+    try:
+        check_secret(wire.signature, secret)
+    except SecretInvalid as error:
+        yield Fault(field="secret", reason=str(error))

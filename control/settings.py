@@ -1,0 +1,33 @@
+"""Where the control API listens (`TOCSIN_CONTROL_*`)."""
+
+from __future__ import annotations
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tocsin.errors import ConfigurationError
+from tocsin.settings import LOCAL_ENV
+
+
+class ControlSettings(BaseSettings):
+    """Settings of this program alone."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOCSIN_CONTROL_", env_file=LOCAL_ENV, extra="ignore", frozen=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8600, ge=1, le=65535, description="TCP port to listen on.")
+
+
+def load() -> ControlSettings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: A variable is malformed; the message names it.
+    """
+    try:
+        return ControlSettings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise ConfigurationError(f"TOCSIN_CONTROL_{str(first['loc'][0]).upper()}", "", first["msg"]) from None

@@ -1,0 +1,168 @@
+"""`/v1/webhooks`, and the paths that systems document for the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from control import cursor
+from control.auth import Caller, Managing, Reading
+from control.bodies import json_body
+from control.directory import position
+from control.models import Requests, Webhook, WebhookPage
+from control.problems import Fault, Problem, ProblemDocument, not_found, unavailable
+from control.registration import Registration, has_secret, registration
+from control.representation import created, documented, shown
+from control.services import Services
+from tocsin.errors import NotAcknowledged
+from tocsin.subscriptions import Subscription
+from tocsin.wire.signing import new_secret
+from tocsin.wire.systems import Systems
+
+PATH: Final = "/v1/webhooks"
+PAGE_MAX: Final = 250
+WEBHOOKS_MAX: Final = 1_000
+"""Of one organization: a listing and a look-up by the router stay cheap."""
+
+_WebhookId = Annotated[str, Path(alias="webhook_id", max_length=100)]
+
+
+def create(request: Request, caller: Managing, body: Annotated[bytes, Depends(json_body)]) -> JSONResponse:
+    """Register a webhook. The signing secret is shown in this answer and never again."""
+    services = _services(request)
+    asked = services.requests.read(caller.system, body)
+    wanted = registration(asked, caller.system, services.systems, services.policy)
+    if services.directory.count(caller.organization) >= WEBHOOKS_MAX:
+        raise Problem(409, "too_many_webhooks", f"the organization has {WEBHOOKS_MAX} webhooks")
+    secret = wanted.secret
+    if secret is None and has_secret(wanted.wire):
+        secret = new_secret(wanted.wire.signature, os.urandom)
+    try:
+        stored = services.store.put(_subscription(services, caller, wanted, secret))
+    except NotAcknowledged as error:
+        raise unavailable(
+            f"{error}; the webhook may or may not be stored, the list of webhooks will tell"
+        ) from error
+    fields = documented(created(stored, caller.system, secret), _documented_names(request, caller))
+    return JSONResponse(fields, 201, {"Location": f"{request.url.path}/{stored.id}"})
+
+
+def list_(
+    request: Request,
+    caller: Reading,
+    after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_MAX,
+) -> JSONResponse:
+    """List webhooks, the newest last."""
+    start = None if after is None else cursor.decode(caller.organization, after)
+    if after is not None and start is None:
+        fault = Fault(field="after", reason="is not the `next` of a page of this organization")
+        raise Problem(400, "invalid_parameter", f"after: {fault.reason}", errors=[fault])
+    found, more = _services(request).directory.page(caller.organization, start, limit)
+    return JSONResponse(
+        {
+            "data": [_shown(request, caller, subscription) for subscription in found],
+            "next": cursor.encode(caller.organization, position(found[-1])) if more else None,
+        }
+    )
+
+
+def get(request: Request, caller: Reading, webhook_id: _WebhookId) -> JSONResponse:
+    """Show a webhook."""
+    return JSONResponse(_shown(request, caller, _own(request, caller, webhook_id)))
+
+
+def delete(request: Request, caller: Managing, webhook_id: _WebhookId) -> Response:
+    """Delete a webhook. What is still to be delivered to it becomes dead letters."""
+    subscription = _own(request, caller, webhook_id)
+    try:
+        _services(request).store.remove(subscription)
+    except NotAcknowledged as error:
+        raise unavailable(f"{error}; the webhook may or may not be deleted, do it again") from error
+    return Response(status_code=204)
+
+
+def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
+    """Serve webhooks at `/v1/webhooks` and at every path that a system documents."""
+    documented_paths = {path for system in systems.values() for path in system.api.paths}
+    for path in (PATH, *sorted(documented_paths - {PATH})):
+        app.include_router(_router(requests), prefix=path)
+
+
+def _router(requests: Requests) -> APIRouter:
+    router = APIRouter(tags=["webhooks"], responses=_problems(400, 401, 403, 503))
+    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": requests.schema()}}}}
+    router.add_api_route(
+        "",
+        create,
+        methods=["POST"],
+        status_code=201,
+        response_model=Webhook,
+        responses=_problems(408, 409, 413, 415),
+        openapi_extra=body,
+    )
+    router.add_api_route("", list_, methods=["GET"], response_model=WebhookPage)
+    router.add_api_route(
+        "/{webhook_id}", get, methods=["GET"], response_model=Webhook, responses=_problems(404)
+    )
+    router.add_api_route(
+        "/{webhook_id}", delete, methods=["DELETE"], status_code=204, responses=_problems(404)
+    )
+    return router
+
+
+def _problems(*statuses: int | str) -> dict[int | str, dict[str, Any]]:
+    # "default" also keeps the framework from documenting a 422 that is never answered.
+    return {status: {"model": ProblemDocument} for status in ("default", *statuses)}
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def _own(request: Request, caller: Caller, webhook_id: str) -> Subscription:
+    subscription = _services(request).directory.get(caller.organization, webhook_id)
+    if subscription is None:
+        raise not_found()
+    return subscription
+
+
+def _shown(request: Request, caller: Caller, subscription: Subscription) -> Mapping[str, Any]:
+    systems = _services(request).systems
+    system = systems.get(subscription.system, caller.system)
+    wire = systems.wire_format(subscription.system, subscription.format)
+    return documented(shown(subscription, system, wire), _documented_names(request, caller))
+
+
+def _documented_names(request: Request, caller: Caller) -> tuple[str, ...]:
+    own_path = any(request.url.path.startswith(path) for path in caller.system.api.paths if path != PATH)
+    return caller.system.api.created if own_path else ()
+
+
+def _subscription(
+    services: Services, caller: Caller, wanted: Registration, secret: str | None
+) -> Subscription:
+    now_ms, subscription_id = services.clock_ms(), f"wh_{os.urandom(12).hex()}"
+    sealed = () if secret is None else (services.seal(secret, caller.organization, subscription_id, now_ms),)
+    return Subscription(
+        id=subscription_id,
+        organization=caller.organization,
+        system=caller.system.name,
+        url=wanted.url,
+        event_types=wanted.event_types,
+        created_at=now_ms,
+        updated_at=now_ms,
+        effective_at=now_ms,
+        format=wanted.format,
+        scope=wanted.scope,
+        active=wanted.active,
+        inactive_reason=None if wanted.active else "disabled by its owner",
+        description=wanted.description,
+        headers=wanted.headers,
+        secrets=sealed,
+    )

@@ -1,0 +1,78 @@
+"""`python -m deploy.local up | down | status | reset`: a real Kafka and a real registry on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from deploy.local import stack
+from deploy.local.progress import aloud
+from deploy.local.settings import LocalSettings, load
+from tocsin.errors import TocsinError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Returns:
+        Exit code: 0 if it did what was asked (for `status`: if both services answer), else 1.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options.verb, load(), getattr(options, "json", False))
+    except TocsinError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(
+            f"error: {error.strerror}: {error.filename}; make that possible, or set TOCSIN_HOME to another directory",
+            file=sys.stderr,
+        )
+    except KeyboardInterrupt:
+        print("interrupted; what runs, runs on: python -m deploy.local down", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="up|down|status|reset")
+    verbs.add_parser("up", help="start what does not run yet")
+    verbs.add_parser("down", help="stop both services; data stays")
+    verbs.add_parser("reset", help="stop both services and delete their data")
+    verbs.add_parser("status", help="show both services").add_argument("--json", action="store_true")
+    return parser
+
+
+def _run(verb: str, settings: LocalSettings, as_json: bool) -> int:
+    if verb == "status":
+        return _status(settings, as_json)
+    if verb == "up":
+        running = stack.up(settings, aloud)
+        print(f"Kafka {running.kafka}, registry {running.registry}")
+    elif verb == "down":
+        stack.down(settings, aloud)
+    else:
+        stack.reset(settings, aloud)
+    return 0
+
+
+def _status(settings: LocalSettings, as_json: bool) -> int:
+    found = stack.status(settings)
+    if as_json:
+        print(json.dumps([asdict(status) for status in found], indent=2))
+    else:
+        for status in found:
+            print(f"{status.title:<16} {_state(status):<22} {status.address}")
+    return 0 if all(status.answers for status in found) else 1
+
+
+def _state(status: stack.Status) -> str:
+    if status.pid is None:
+        return "stopped"
+    return f"running, pid {status.pid}" if status.answers else f"silent, pid {status.pid}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""`python -m deploy.local.demo`: see `deploy/local/demo/__init__.py`. Exit code 0 only if all of it is true."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import environment, programs, stack
+from deploy.local.authority import Authority
+from deploy.local.demo.scene import Scene, Subscriber, documented_examples
+from deploy.local.errors import StackError
+from deploy.local.progress import aloud, step
+from deploy.local.settings import LocalSettings
+from deploy.local.settings import load as load_local_settings
+from tocsin import settings as settings_module
+from tocsin.errors import TocsinError
+
+RETRYING = "driftguard"
+"""Its schedule is the shortest of the documented ones: now, after 5 s, after 25 s."""
+ARRIVE_S = 30.0
+SCHEDULE_S = 60.0
+
+
+def main() -> int:
+    """Run the demo and return its exit code."""
+    try:
+        settings = load_local_settings()
+        was_running = all(program.process.pid() for program in programs.local_fleet(settings).programs)
+        fleet = programs.up(settings, aloud)
+        try:
+            return _play(settings)
+        finally:
+            if was_running:
+                print("the programs ran before and run on; `make down` stops them")
+            else:
+                fleet.stop(aloud)
+                stack.down(settings, aloud)
+    except (StackError, TocsinError) as error:
+        print(f"tocsin: {error}", file=sys.stderr)
+        return 1
+
+
+def _play(settings: LocalSettings) -> int:
+    os.environ.update(environment.read(settings.environment_file))
+    authority = Authority(settings.home / "authority")
+    with ExitStack() as cleanup:
+        scene = Scene(settings_module.load(), authority.server_context(), cleanup)
+        with step(aloud, "registering a subscriber of every documented system"):
+            steady = [scene.subscribe(system) for system in documented_examples()]
+            flaky = scene.subscribe(RETRYING, "fails twice, then recovers", failures=2)
+            broken = scene.subscribe(RETRYING, "fails for good, is repaired and replayed", failures=None)
+            scene.await_effective()
+        with step(aloud, "publishing the documented example events"):
+            for subscriber in (*steady, flaky, broken):
+                scene.publish_examples(subscriber)
+        with step(aloud, "waiting for the webhooks"):
+            for subscriber in steady:
+                subscriber.await_delivered(ARRIVE_S)
+        with step(aloud, "waiting for retries: after 5 s and after 25 s"):
+            flaky.await_delivered(SCHEDULE_S)
+            dead = scene.await_dead_letters(broken, SCHEDULE_S)
+        broken.repair()
+        with step(aloud, f"replaying {dead} dead letters to the repaired endpoint"):
+            _replay(broken)
+            broken.await_delivered(ARRIVE_S)
+        return _report([*steady, flaky, broken])
+
+
+def _replay(subscriber: Subscriber) -> None:
+    command = [str(Path(sys.executable).with_name("tocsin")), "replay", "--subscription", subscriber.id, "--yes", "--json"]
+    done = subprocess.run([*command, "--why", "the demo's endpoint is repaired"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise StackError(f"the replay failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def _report(subscribers: list[Subscriber]) -> int:
+    table = Table(title="Documented systems, end to end", title_justify="left")
+    for column in ("system", "subscriber", "events", "requests", "verified by its documents' code", "delivered"):
+        table.add_column(column, justify="right" if column in ("events", "requests", "delivered") else "left")
+    for subscriber in subscribers:
+        refused = len(subscriber.receiver.refused)
+        table.add_row(
+            subscriber.system,
+            subscriber.story,
+            str(len(subscriber.published)),
+            str(len(subscriber.receiver.requests)),
+            "[green]all[/]" if not refused else f"[red]{refused} refused: {subscriber.receiver.refused[0]}[/]",
+            str(len(subscriber.delivered())),
+        )
+    Console().print(table)
+    systems = {subscriber.system for subscriber in subscribers}
+    verified = {
+        system
+        for system in systems
+        if all(s.complete() for s in subscribers if s.system == system)
+    }
+    delivered = sum(len(subscriber.delivered()) for subscriber in subscribers)
+    lost = sum(len(subscriber.published) for subscriber in subscribers) - delivered
+    print(f"demo: {len(verified)} of {len(systems)} systems verified, {delivered} delivered, {lost} lost")
+    return 0 if verified == systems and len(systems) == len(documented_examples()) and not lost else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The receivers' half, as each system's documentation tells its customers to write it.
+
+Nothing of Tocsin is used here: what these functions accept, a customer's unchanged receiver accepts. TruthVouch's
+documents show no code; there the receiver does what the notes in `schemas/truthvouch/system.toml` state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+
+Verify = Callable[[Mapping[str, str], bytes, str], bool]
+"""Takes headers (names in lower case), the raw body and the secret."""
+
+
+def governlayer(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """GovernLayer: hex HMAC-SHA256 of the raw body."""
+    signature = headers.get("x-governlayer-signature", "")
+    expected = hmac.new(bytes(secret, "utf-8"), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected, signature)
+
+
+def driftguard(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """DriftGuard: hex HMAC-SHA256 of the raw body."""
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected, headers.get("x-driftguard-signature", ""))
+
+
+def compliancelayer(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """ComplianceLayer: hex HMAC-SHA256 of the raw body (its documents show it for Node)."""
+    computed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(headers.get("x-compliancelayer-signature", ""), computed)
+
+
+def tork(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """Tork: `sha256=` and the hex HMAC-SHA256 of timestamp, dot and body."""
+    timestamp = headers.get("x-tork-timestamp", "")
+    payload = f"{timestamp}.{body.decode()}"
+    expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    return hmac.compare_digest(headers.get("x-tork-signature", ""), f"sha256={expected}")
+
+
+def truthvouch(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """TruthVouch: our choice, hex HMAC-SHA256 of the raw body."""
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(headers.get("x-truthvouch-signature", ""), expected)
+
+
+DOCUMENTED: Mapping[str, Verify] = {
+    "compliancelayer": compliancelayer,
+    "driftguard": driftguard,
+    "governlayer": governlayer,
+    "tork": tork,
+    "truthvouch": truthvouch,
+}
+"""System to what its receivers do."""

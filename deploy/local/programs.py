@@ -1,0 +1,228 @@
+"""Tocsin's programs as child processes beside the local stack: what `make up` leaves running.
+
+python -m deploy.local.programs up|down|status
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.local import environment, stack
+from deploy.local.authority import Authority
+from deploy.local.errors import StackError
+from deploy.local.process import ChildProcess
+from deploy.local.progress import Say, aloud, silent, step
+from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.local.settings import load as load_local_settings
+from tocsin import secrets
+from tocsin.errors import TocsinError
+
+MODULES: Mapping[str, str] = {
+    "control": "control",
+    "router": "consumers.router",
+    "delivery": "consumers.delivery",
+    "delay": "consumers.delay",
+    "replay": "consumers.replay",
+}
+"""Program name to the module that `python -m` runs."""
+
+READY_S = 60.0
+STOP_S = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process of one program.
+
+    Args:
+        name: Key of `MODULES`.
+        number: Tells copies of a program apart.
+        home: Where its pid file and log lie.
+        environment: Its whole environment.
+    """
+
+    name: str
+    number: int
+    home: Path
+    environment: Mapping[str, str]
+
+    @property
+    def process(self) -> ChildProcess:
+        """Its process."""
+        label = f"{self.name}-{self.number}"
+        return ChildProcess(self.home / "run" / f"{label}.pid", self.home / "log" / f"{label}.log")
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it if it does not run, and wait until it says that it is ready.
+
+        Raises:
+            StackError: It ended while starting, or is not ready in time.
+        """
+        if self.process.pid() is not None:
+            return
+        self.process.log_file.parent.mkdir(parents=True, exist_ok=True)
+        self.process.log_file.write_text("")
+        os.chdir(CHECKOUT)
+        self.process.start([sys.executable, "-m", MODULES[self.name]], self.environment)
+        if wait:
+            self.await_ready()
+
+    def await_ready(self, timeout_s: float = READY_S) -> None:
+        """Wait until it says that it is ready; raises as `start`."""
+        until = time.monotonic() + timeout_s
+        log = self.process.log_file
+        while not self.says("ready"):
+            if self.process.pid() is None:
+                raise StackError(
+                    f"{self.name} ended while starting: {self.process.complaint()} (whole log: {log})"
+                )
+            if time.monotonic() > until:
+                raise StackError(f"{self.name} is not ready after {timeout_s:.0f} s; see {log}")
+            time.sleep(0.05)
+
+    def says(self, text: str) -> bool:
+        """Whether a line of its log ends with `text`."""
+        lines = self.process.log_file.read_text(errors="replace").splitlines()
+        return any(line.endswith(text) for line in lines)
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait for it."""
+        self.process.stop(STOP_S)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.pid_file.unlink(missing_ok=True)
+
+    def freeze(self) -> None:
+        """Stop it from running, sockets open."""
+        self.process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one run on."""
+        self.process.signal(signal.SIGCONT)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All programs of one installation.
+
+    Args:
+        home: Where pid files and logs lie.
+        environment: Settings of every program (`TOCSIN_*`), over this process's own.
+    """
+
+    home: Path
+    environment: Mapping[str, str]
+    programs: list[Program] = field(default_factory=list)
+
+    def add(self, name: str, count: int = 1, **extra: str) -> list[Program]:
+        """Add copies of a program, not yet started; `extra` goes into their environment."""
+        taken = sum(program.name == name for program in self.programs)
+        whole = {**os.environ, **self.environment, **extra}
+        added = [Program(name, taken + number + 1, self.home, whole) for number in range(count)]
+        self.programs += added
+        return added
+
+    def start(self, say: Say = silent) -> None:
+        """Start all that do not run, at once, and wait until every one is ready."""
+        with step(say, f"starting {len(self.programs)} programs"):
+            for program in self.programs:
+                program.start(wait=False)
+            for program in self.programs:
+                program.await_ready()
+
+    def stop(self, say: Say = silent) -> None:
+        """Stop all: everyone is asked first, then waited for."""
+        running = [program for program in self.programs if program.process.pid() is not None]
+        if not running:
+            return
+        with step(say, f"stopping {len(running)} programs"):
+            for program in running:
+                program.process.signal(signal.SIGTERM)
+            for program in running:
+                program.stop()
+
+
+def local_fleet(settings: LocalSettings) -> Fleet:
+    """Return the fleet of a checkout: one of each program, and a second delivery consumer."""
+    fleet = Fleet(settings.home, environment.read(settings.environment_file))
+    for name in MODULES:
+        fleet.add(name, 2 if name == "delivery" else 1)
+    return fleet
+
+
+def configure(settings: LocalSettings) -> None:
+    """Write what programs on this machine need: a keyring, an authority to trust, and leave to send to loopback."""
+    keyring = settings.home / "keyring"
+    if not keyring.exists():
+        keyring.touch(mode=0o600)
+        keyring.write_text(secrets.new_key_line("local") + "\n")
+    authority = Authority(settings.home / "authority")
+    authority.ensure(datetime.now(UTC))
+    environment.remember(
+        settings.environment_file,
+        {
+            "TOCSIN_CA_FILE": str(authority.ca_file),
+            "TOCSIN_KEYRING_FILE": str(keyring),
+            "TOCSIN_ALLOW_HTTP": "true",
+            "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
+        },
+    )
+
+
+def up(settings: LocalSettings, say: Say = silent) -> Fleet:
+    """Start the stack and every program; what already runs is left alone.
+
+    Raises:
+        StackError: Something is missing or in the way; the message names the remedy.
+    """
+    stack.up(settings, say)
+    configure(settings)
+    fleet = local_fleet(settings)
+    fleet.start(say)
+    return fleet
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return the exit code."""
+    try:
+        settings = load_local_settings()
+        return {"up": _up, "down": _down, "status": _status}[arguments[0]](settings)
+    except (IndexError, KeyError):
+        print("usage: python -m deploy.local.programs up|down|status", file=sys.stderr)
+        return 2
+    except (StackError, TocsinError) as error:
+        print(f"tocsin: {error}", file=sys.stderr)
+        return 1
+
+
+def _up(settings: LocalSettings) -> int:
+    up(settings, aloud)
+    print("everything runs; the control API is at http://127.0.0.1:8600")
+    return 0
+
+
+def _down(settings: LocalSettings) -> int:
+    local_fleet(settings).stop(aloud)
+    stack.down(settings, aloud)
+    return 0
+
+
+def _status(settings: LocalSettings) -> int:
+    programs = local_fleet(settings).programs
+    for program in programs:
+        pid = program.process.pid()
+        print(f"{program.name}-{program.number:<3} {f'running, pid {pid}' if pid else 'stopped'}")
+    return 0 if all(program.process.pid() for program in programs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

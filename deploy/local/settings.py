@@ -1,0 +1,94 @@
+"""Where the local stack listens and keeps its files: the one home of its ports, versions and paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tocsin.errors import ConfigurationError
+
+KAFKA_VERSION = "4.3.1"
+REGISTRY_VERSION = "3.3.3"
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A TCP port of the stack, with the words that a message about it needs.
+
+    Args:
+        number: The port.
+        role: Who listens there, such as `Kafka`.
+        variable: The environment variable that moves it.
+    """
+
+    number: int
+    role: str
+    variable: str
+
+
+class LocalSettings(BaseSettings):
+    """What may be set in the environment (`TOCSIN_*`), so that a second stack can run beside the first."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore", frozen=True)
+
+    home: Path = Field(CHECKOUT / ".tocsin", description="Data, downloads, logs and pid files.")
+    kafka_port: int = Field(19092, ge=1024, le=65535)
+    kafka_controller_port: int = Field(19093, ge=1024, le=65535)
+    registry_port: int = Field(18081, ge=1024, le=65535)
+    registry_management_port: int = Field(18082, ge=1024, le=65535)
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap server."""
+        return f"{HOST}:{self.kafka_port}"
+
+    @property
+    def registry(self) -> str:
+        """Confluent-compatible address of the registry."""
+        return f"http://{HOST}:{self.registry_port}/apis/ccompat/v7"
+
+    @property
+    def lib(self) -> Path:
+        """Downloads."""
+        return self.home / "lib"
+
+    @property
+    def data(self) -> Path:
+        """What `reset` deletes."""
+        return self.home / "data"
+
+    @property
+    def logs(self) -> Path:
+        """One file per service."""
+        return self.home / "log"
+
+    @property
+    def run(self) -> Path:
+        """Pid files and the lock."""
+        return self.home / "run"
+
+    @property
+    def environment_file(self) -> Path:
+        """Where programs and the `tocsin` command find the stack's addresses."""
+        return self.home / "local.env"
+
+
+def load() -> LocalSettings:
+    """Read the environment.
+
+    Raises:
+        ConfigurationError: A variable is malformed; the message names it.
+    """
+    try:
+        settings = LocalSettings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigurationError(f"TOCSIN_{first['loc'][0]}".upper(), "", str(first["msg"])) from None
+    # A child process has no use for the directory its starter stood in.
+    return settings.model_copy(update={"home": settings.home.expanduser().resolve()})

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Make .venv with everything that pyproject.toml names: deploy/local/venv.sh [directory]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+venv=${1:-.venv}
+
+fail() { echo "error: $1" >&2; exit 1; }
+
+suffices() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+    local name
+    for name in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        if suffices "$name"; then echo "$name"; return; fi
+    done
+    fail "Python 3.11 or newer is missing; install it, or name it: make install PYTHON=/path/to/python3"
+}
+
+# Debian keeps ensurepip in a package of its own.
+require_ensurepip() {
+    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
+    local package
+    package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+    command -v apt-get >/dev/null || fail "$1 cannot make a venv: its modules venv and ensurepip are missing"
+    [ "$(id -u)" = 0 ] || fail "$1 cannot make a venv; install what is missing: sudo apt-get install -y $package"
+    echo "$1 cannot make a venv: apt-get install $package"
+    { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y "$package"; } >/dev/null ||
+        fail "apt-get could not install $package; install it by hand"
+}
+
+if ! suffices "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    python=$(find_python)
+    require_ensurepip "$python"
+    echo "making $venv with $("$python" --version)"
+    "$python" -m venv --clear "$venv"
+fi
+
+constraints=()
+if [ -f constraints.txt ]; then constraints=(-c constraints.txt); fi
+echo "installing what pyproject.toml names"
+"$venv/bin/python" -m pip install -q --disable-pip-version-check "${constraints[@]}" -e '.[programs,dev]' ||
+    fail "pip failed; see above, then run: make install"

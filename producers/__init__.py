@@ -1,0 +1,1 @@
+"""Programs that put events in. Services publish with `tocsin.Publisher` themselves; a program is for those that cannot."""

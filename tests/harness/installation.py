@@ -1,0 +1,198 @@
+"""An installation of real processes in a world of its own: one topic prefix, its own keys, groups and ports."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from confluent_kafka import Message, TopicPartition
+
+from deploy.local.programs import Fleet, Program
+from deploy.local.stack import Stack
+from tocsin import keys, secrets
+from tocsin.kafka import clients, pipeline
+from tocsin.kafka import topics as topics_module
+from tocsin.kafka.registry import Registry
+from tocsin.kafka.topics import Topics
+from tocsin.kafka.writer import Outgoing, Writer, Written
+from tocsin.settings import Settings
+from tocsin.wire.systems import load_systems
+
+
+@dataclass(slots=True)
+class Installation:
+    """One installation.
+
+    Attributes:
+        settings: What its programs run with.
+        fleet: Its processes.
+        api_url: Where its control API listens, once started.
+    """
+
+    settings: Settings
+    fleet: Fleet
+    api_url: str
+    registry: Registry = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.registry = Registry(self.settings.registry)
+
+    @property
+    def topics(self) -> Topics:
+        """Its topics."""
+        return Topics(self.settings.topic_prefix)
+
+    def start(self, *names: str) -> None:
+        """Start one copy of each program, and wait until all are ready."""
+        for name in names:
+            self.fleet.add(name)
+        self.fleet.start()
+
+    def another(self, name: str, **environment: str) -> Program:
+        """Start one more copy of a program, and wait until it is ready."""
+        (program,) = self.fleet.add(name, **environment)
+        program.start()
+        return program
+
+    def api_key(self, system: str, organization: str, scopes: tuple[str, ...] = keys.SCOPES) -> str:
+        """Make an API key and return its text."""
+        key_id, text = keys.new_key(os.urandom(64))
+        key = keys.ApiKey(key_id, organization, system, keys.digest(text), scopes, int(time.time() * 1000))
+        encode = pipeline.encoder(self.registry, self.topics, "api_key")
+        self.write(Outgoing(self.topics.keys, key_id.encode(), encode(keys.to_record(key))))
+        return text
+
+    def write(self, *records: Outgoing) -> list[Written]:
+        """Write records by hand and return once they are acknowledged."""
+        written: list[Written] = []
+        writer = Writer(self.settings)
+        try:
+            for record in records:
+                writer.write(record, written.append)
+            assert writer.flush(10.0), "not acknowledged"
+        finally:
+            writer.close()
+        return written
+
+    def read(self, topic: str) -> list[Message]:
+        """Return every record that stands in a topic now."""
+        return list(read_topic(self.settings, topic))
+
+    def wait_for(
+        self, topic: str, wanted: Callable[[Message], bool], *, count: int = 1, timeout_s: float = 30.0
+    ) -> list[Message]:
+        """Return matching records once there are `count` of them; AssertionError if that takes longer."""
+        deadline = time.monotonic() + timeout_s
+        with _reading(self.settings, topic) as consumer:
+            found: list[Message] = []
+            while len(found) < count:
+                assert time.monotonic() < deadline, f"{len(found)} of {count} in {topic} after {timeout_s:.0f} s"
+                message = consumer.poll(0.2)
+                if message is not None and message.error() is None and wanted(message):
+                    found.append(message)
+            return found
+
+
+def header(message: Message, name: str) -> str | None:
+    """Return a header of a record as text, or None."""
+    headers: Any = message.headers() or []
+    return next((value.decode() for key, value in headers if key == name), None)
+
+
+def read_topic(settings: Settings, topic: str) -> Iterator[Message]:
+    """Yield every record that stands in a topic now."""
+    with _reading(settings, topic) as consumer:
+        parts = consumer.assignment()
+        ends = {part.partition: consumer.get_watermark_offsets(part, timeout=10.0) for part in parts}
+        open_ends = {number: end for number, (low, end) in ends.items() if end > low}
+        while open_ends:
+            message = consumer.poll(10.0)
+            assert message is not None, f"{topic} cannot be read to its end"
+            assert message.error() is None, message.error()
+            yield message
+            number, offset = message.partition(), message.offset()
+            if number in open_ends and (offset or 0) + 1 >= open_ends[number]:
+                del open_ends[number]
+
+
+@contextmanager
+def _reading(settings: Settings, topic: str) -> Iterator[Any]:
+    consumer = clients.plain_consumer(settings)
+    try:
+        partitions = consumer.list_topics(topic, timeout=10.0).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def installation(stack: Stack, home: Path, *, partitions: int = 4) -> Iterator[Installation]:
+    """Make an installation in the running stack, without programs; its topics are deleted at the end."""
+    prefix = f"test.{uuid.uuid4().hex[:8]}"
+    keyring = secrets.new_key_line("test")
+    port = free_port()
+    environment = {
+        "TOCSIN_KAFKA": stack.kafka,
+        "TOCSIN_REGISTRY": stack.registry,
+        "TOCSIN_TOPIC_PREFIX": prefix,
+        "TOCSIN_PARTITIONS": str(partitions),
+        "TOCSIN_KEYRING": keyring,
+        "TOCSIN_ALLOW_HTTP": "true",
+        "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
+        "TOCSIN_CONTROL_PORT": str(port),
+    }
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        kafka=stack.kafka,
+        registry=stack.registry,
+        topic_prefix=prefix,
+        partitions=partitions,
+        keyring=keyring,  # type: ignore[arg-type]
+        allow_http=True,
+        allow_cidrs=("127.0.0.0/8",),
+    )
+    made = Installation(settings, Fleet(home, environment), f"http://127.0.0.1:{port}")
+    created = topics_module.ensure(settings, load_systems())
+    try:
+        yield made
+    finally:
+        made.fleet.stop()
+        for future in clients.admin(settings).delete_topics(created).values():
+            future.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A caller of the control API with one key."""
+
+    url: str
+    key: str
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Make one request."""
+        return httpx.request(
+            method, self.url + path, headers={"X-API-Key": self.key}, timeout=15.0, trust_env=False, **options
+        )
+
+    def subscribe(self, url: str, events: list[str], **fields: Any) -> dict[str, Any]:
+        """Create a subscription and return the answer."""
+        answer = self.call("POST", "/v1/webhooks", json={"url": url, "events": events, **fields})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made

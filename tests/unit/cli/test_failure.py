@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from tocsin.cli import failure, run
+from tocsin.errors import (
+    ConfigurationError,
+    DestinationNotAllowed,
+    EventInvalid,
+    KafkaUnavailable,
+    RegistryUnavailable,
+    RequestRefused,
+    TocsinError,
+    UrlInvalid,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (failure.Failure("no"), failure.FAILED),
+        (failure.usage("no"), failure.USAGE),
+        (DestinationNotAllowed("private"), failure.REFUSED),
+        (UrlInvalid("no host"), failure.REFUSED),
+        (EventInvalid("data.x", "is required"), failure.FAILED),
+        (RequestRefused(403, "no scope"), failure.FAILED),
+        (ConfigurationError("TOCSIN_PARTITIONS", "", "not a number"), failure.FAILED),
+    ],
+)
+def test_exit_code_tells_refusal_from_failure(error: TocsinError, code: int) -> None:
+    assert failure.exit_code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (KafkaUnavailable("Kafka at h:1 does not answer"), "TOCSIN_KAFKA"),
+        (RegistryUnavailable("http://h does not answer"), "TOCSIN_REGISTRY"),
+        (EventInvalid("data.x", "is required"), "nothing was sent"),
+    ],
+)
+def test_line_names_the_remedy(error: TocsinError, remedy: str) -> None:
+    assert failure.line(error).startswith("tocsin: ")
+    assert remedy in failure.line(error)
+
+
+def test_line_is_one_line_whatever_the_error_says() -> None:
+    assert failure.line(failure.Failure("first\n  second")) == "tocsin: first second"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'; `tocsin --help` tells more"),
+        (["publish", "governlayer"], "Missing argument 'TYPE'; `tocsin publish --help` tells more"),
+        (["listen", "--port", "70000"], "`tocsin listen --help` tells more"),
+        (["replay"], "say --why"),
+        (["deliveries", "tail", "--from-start", "--since", "1h"], "exclude each other"),
+        (["deliveries", "tail", "--verdict", "lost"], "'lost' is none; there are delivered"),
+        (["deliveries", "tail", "--since", "soon"], "--since: 'soon' is no time"),
+        (["dlq", "list", "--reason", "exausted"], "did you mean exhausted?"),
+        (["dlq", "show", "3f"], "at least 6 characters"),
+        (["keyring", "new", "a:b"], "no colon"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == failure.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("tocsin: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_malformed_setting_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOCSIN_PARTITIONS", "many")
+    assert run(["keys", "list"]) == failure.FAILED
+    assert capsys.readouterr().err.startswith("tocsin: TOCSIN_PARTITIONS: ")
+
+
+def test_kafka_that_is_down_is_one_line_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOCSIN_KAFKA", "127.0.0.1:9")
+    assert run(["keys", "list"]) == failure.FAILED
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "tocsin: Kafka at 127.0.0.1:9 does not answer; `make up` starts a local one, TOCSIN_KAFKA names another\n"
+    )
+
+
+def test_group_without_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["endpoints"]) == failure.USAGE
+    out, err = capsys.readouterr()
+    assert "Register an endpoint" in out + err
+    assert "tocsin: " not in err
+
+
+def test_help_and_version_succeed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == failure.OK
+    assert run(["--version"]) == failure.OK
+    assert capsys.readouterr().out.splitlines()[-1].startswith("tocsin ")

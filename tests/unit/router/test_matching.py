@@ -1,0 +1,186 @@
+"""Which subscriptions an event is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.router.matching import Index, wanted_types
+from tocsin.subscriptions import Subscription
+
+TYPES = ("drift.alert", "drift.resolved", "driftless", "scan.completed", "scan.failed")
+EVENT_TYPES = {"one": TYPES, "two": ("drift.alert",)}
+
+
+def subscription(name: str, *event_types: str, **fields: Any) -> Subscription:
+    """Return a subscription of organization `acme` to system `one`."""
+    made = Subscription(
+        id=name,
+        organization="acme",
+        system="one",
+        url="https://example.com/",
+        event_types=event_types,
+        created_at=0,
+        updated_at=0,
+        effective_at=0,
+    )
+    return replace(made, **fields)
+
+
+def index(*subscriptions: Subscription) -> Index:
+    made = Index(EVENT_TYPES)
+    for each in subscriptions:
+        made.update(each.id, each)
+    return made
+
+
+def matched(
+    found: Index,
+    event_type: str = "drift.alert",
+    data: Mapping[str, Any] | None = None,
+    organization: str = "acme",
+    system: str = "one",
+) -> set[str]:
+    return {each.id for each in found.match(organization, system, event_type, data or {})}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        (["drift.alert"], ["drift.alert"]),
+        (["drift.*"], ["drift.alert", "drift.resolved"]),
+        (["drift*"], ["drift.alert", "drift.resolved", "driftless"]),
+        (["*.failed", "driftless"], ["driftless", "scan.failed"]),
+        (["*"], list(TYPES)),
+        (["d*t.*t"], ["drift.alert"]),
+        (["drift.aler"], []),
+        (["drift?alert"], []),
+        (["drift.[ar]*"], []),
+        (["drift+alert"], []),
+        (["DRIFT.ALERT"], []),
+        (["drift.alert\n"], []),
+        ([""], []),
+        ([], []),
+    ],
+)
+def test_patterns_name_event_types(patterns: list[str], wanted: list[str]) -> None:
+    """A star is any run of characters, dots too; everything else is itself."""
+    assert wanted_types(patterns, TYPES) == wanted
+
+
+@given(st.lists(st.text("ab.*", max_size=6), max_size=4), st.lists(st.text("ab.", min_size=1, max_size=6)))
+def test_patterns_agree_with_the_shell_where_both_know_only_stars(
+    patterns: list[str], known: list[str]
+) -> None:
+    expected = [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    assert wanted_types(patterns, known) == expected
+
+
+def test_event_reaches_nobody_of_another_organization_or_system() -> None:
+    found = index(
+        subscription("mine", "*"),
+        subscription("theirs", "*", organization="umbrella"),
+        subscription("other", "*", system="two"),
+    )
+    assert matched(found) == {"mine"}
+    assert matched(found, organization="umbrella") == {"theirs"}
+    assert matched(found, system="two") == {"other"}
+    assert matched(found, organization="ACME") == set()
+
+
+def test_inactive_subscription_gets_nothing_until_it_is_active_again() -> None:
+    found = index(subscription("a", "*", active=False))
+    assert matched(found) == set()
+    found.update("a", subscription("a", "*"))
+    assert matched(found) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        ({}, {"all"}),
+        ({"contract_id": "c1"}, {"all", "c1"}),
+        ({"contract_id": "c1", "region": "eu"}, {"all", "c1", "c1 in eu"}),
+        ({"contract_id": "C1"}, {"all"}),
+        ({"contract_id": None}, {"all"}),
+        ({"contract_id": {"a": 1}}, {"all"}),
+        ({"region": "eu"}, {"all"}),
+        ({"number": 7}, {"all", "seventh"}),
+        ({"number": 7.0}, {"all"}),
+        ({"urgent": True}, {"all", "urgent"}),
+        ({"urgent": "True"}, {"all"}),
+    ],
+)
+def test_scope_limits_a_subscription_to_data_that_is_equal(data: Mapping[str, Any], wanted: set[str]) -> None:
+    found = index(
+        subscription("all", "*"),
+        subscription("c1", "*", scope={"contract_id": "c1"}),
+        subscription("c1 in eu", "*", scope={"region": "eu", "contract_id": "c1"}),
+        subscription("seventh", "*", scope={"number": "7"}),
+        subscription("urgent", "*", scope={"urgent": "true"}),
+    )
+    assert matched(found, data=data) == wanted
+
+
+def test_newest_version_takes_the_place_of_the_older() -> None:
+    found = index(subscription("a", "drift.*", scope={"contract_id": "c1"}, offset=1))
+    found.update("a", subscription("a", "drift.alert", offset=2))
+    (match,) = found.match("acme", "one", "drift.alert", {})
+    assert match.offset == 2
+    assert matched(found, "drift.resolved", {"contract_id": "c1"}) == set()
+
+
+def test_what_was_removed_leaves_nothing_behind() -> None:
+    """Subscriptions that come and go for years must not fill the memory."""
+    found = index(*(subscription(str(n), "*", scope={"contract_id": str(n)}) for n in range(10)))
+    for number in range(10):
+        found.update(str(number), None)
+    found.update("never known", None)
+    assert len(found) == 0
+    assert found._wanting == {}
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.none()
+        | st.builds(
+            subscription,
+            st.just("x"),
+            st.sampled_from(["*", "drift.*", "drift.alert", "scan.failed"]),
+            active=st.booleans(),
+            organization=st.sampled_from(["acme", "umbrella"]),
+            scope=st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from("12")),
+        ),
+    )
+)
+
+
+@given(CHANGES, st.sampled_from(TYPES), st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from("12")))
+def test_match_is_what_looking_at_every_subscription_finds(
+    changes: list[tuple[str, Subscription | None]], event_type: str, data: dict[str, str]
+) -> None:
+    """The index is a faster way to the answer of the plain search, after any changes in any order."""
+    found, rows = Index(EVENT_TYPES), dict[str, Subscription]()
+    for name, changed in changes:
+        row = replace(changed, id=name) if changed is not None else None
+        found.update(name, row)
+        if row is None:
+            rows.pop(name, None)
+        else:
+            rows[name] = row
+    expected = {
+        row.id
+        for row in rows.values()
+        if row.active
+        and row.organization == "acme"
+        and any(fnmatchcase(event_type, pattern) for pattern in row.event_types)
+        and all(data.get(key) == value for key, value in row.scope.items())
+    }
+    assert matched(found, event_type, data) == expected

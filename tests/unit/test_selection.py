@@ -1,0 +1,53 @@
+"""Which dead letters a selection means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tocsin.deadletters import DeadLetter
+from tocsin.deliveries import Progress
+from tocsin.selection import Selection, matches
+
+LETTER = DeadLetter(
+    partition=0,
+    offset=0,
+    timestamp_ms=1_000,
+    delivery_id="d",
+    subscription_id="s",
+    organization="acme",
+    event_type="drift.alert",
+    event_id="e",
+    reason="exhausted",
+    fault="subscriber",
+    progress=Progress(attempt=5, last_status=500, last_error="HTTP 500"),
+    source=None,
+    value=b"v",
+    headers=[],
+)
+
+
+@pytest.mark.parametrize(
+    ("selection", "meant"),
+    [
+        (Selection(), True),
+        (Selection(subscription_id="s"), True),
+        (Selection(subscription_id="t"), False),
+        (Selection(reason="exhausted"), True),
+        (Selection(reason="gone"), False),
+        (Selection(since=1_000), True),
+        (Selection(since=1_001), False),
+        (Selection(until=1_000), False),
+        (Selection(until=1_001), True),
+        (Selection(subscription_id="s", reason="exhausted", since=999, until=1_001), True),
+        (Selection(subscription_id="s", reason="gone", since=999, until=1_001), False),
+    ],
+)
+def test_selection_means_letters_that_fit_all_it_says(selection: Selection, meant: bool) -> None:
+    """From `since` on, and before `until`."""
+    assert matches(selection, LETTER) is meant
+
+
+def test_letter_of_the_first_moment_of_time_is_before_any_since() -> None:
+    assert not matches(Selection(since=1), replace(LETTER, timestamp_ms=0))

@@ -1,0 +1,94 @@
+"""The `tocsin` command: for the people who publish, receive and look after events.
+
+Commands import what they need when they run, so that `tocsin --help` answers at once. Standard output gets what was
+asked for, standard error what is said about it. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by policy.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from tocsin.cli import deadletters, deliveries, endpoints, events, failure, keys, listen, publish, replay
+from tocsin.errors import TocsinError
+
+app = typer.Typer(
+    name="tocsin",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tocsin {version('tocsin')}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Settings come from the environment (TOCSIN_KAFKA, TOCSIN_REGISTRY, TOCSIN_API, TOCSIN_API_KEY, "
+    "TOCSIN_TOPIC_PREFIX …) and from .tocsin/local.env, which the local stack writes."
+)
+def tocsin(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Governance events on Kafka, delivered as signed webhooks."""
+
+
+app.command(epilog="Example: tocsin publish governlayer drift.alert --example --organization acme")(
+    publish.publish
+)
+app.command(epilog="Example: tocsin events driftguard")(events.events)
+app.command(epilog="Example: tocsin listen --register --events '*'")(listen.listen)
+app.add_typer(endpoints.app, name="endpoints")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(deadletters.app, name="dlq")
+app.add_typer(replay.app, name="replay")
+app.add_typer(keys.app, name="keys")
+app.add_typer(keys.keyring, name="keyring")
+
+
+def main() -> NoReturn:
+    """Run the command that the arguments name, and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code; what went wrong is one line on stderr."""
+    # The clients log every lost connection; what matters of it becomes the one line.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        returned = app(arguments, prog_name="tocsin", standalone_mode=False)
+    except typer.TyperException as error:
+        return _say_usage(error)
+    except typer.Abort:
+        return failure.INTERRUPTED
+    except TocsinError as error:
+        print(failure.line(error), file=sys.stderr)
+        return failure.exit_code(error)
+    except BrokenPipeError:
+        # Whoever read our output has enough, as `head` does.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return failure.OK
+    return returned if isinstance(returned, int) else failure.OK
+
+
+def _say_usage(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    said = " ".join(error.format_message().split())
+    if said and type(error).__name__ != "NoArgsIsHelpError":
+        path = context.command_path if context is not None else "tocsin"
+        print(f"tocsin: {said.rstrip('.')}; `{path} --help` tells more", file=sys.stderr)
+    return failure.USAGE

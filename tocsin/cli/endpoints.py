@@ -1,0 +1,225 @@
+"""`tocsin endpoints`: where events are delivered to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.cli import output
+from tocsin.cli.failure import REFUSED, usage
+
+if TYPE_CHECKING:
+    from tocsin.destinations import Destination, Policy
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def endpoints() -> None:
+    """Endpoints: where events are delivered to."""
+
+
+@app.command(epilog="Example: tocsin endpoints add https://example.com/hooks --events 'drift.*'")
+def add(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where to POST to.")],
+    events: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="Event types, comma separated; `drift.*` and `*` match several."),
+    ],
+    wire_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="An open format, such as standard-webhooks; else the system's own.",
+        ),
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Only events whose data has NAME=VALUE, such as contract_id=c-1."
+        ),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A request header of your own, NAME=VALUE.")
+    ] = None,
+    secret: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Your own signing secret; else one is made.")
+    ] = None,
+    description: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
+    as_json: output.AsJson = False,
+) -> None:
+    """Register an endpoint, and show its signing secret this once."""
+    from tocsin.cli.api import Api
+
+    with Api() as api:
+        created = api.add(
+            request(
+                url,
+                events,
+                wire_format=wire_format,
+                scope=pairs("--scope", scope or ()),
+                headers=pairs("--header", header or ()),
+                secret=secret,
+                description=description,
+            )
+        )
+    if as_json:
+        output.json_document(created)
+        return
+    output.fields((name, _shown(value)) for name, value in created.items())
+    output.notice("the secret is shown this once: the receiver needs it to verify signatures")
+
+
+@app.command("list", epilog="Example: tocsin endpoints list --json")
+def list_(as_json: output.AsJson = False) -> None:
+    """List your organization's endpoints."""
+    from tocsin.cli.api import Api
+
+    with Api() as api:
+        found = list(api.endpoints())
+    if as_json:
+        output.json_document(found)
+        return
+    output.table(
+        ("id", "url", "events", "format", "state", "created", "description"),
+        [
+            (
+                output.styled(row["id"], "cyan"),
+                row["url"],
+                ",".join(row["events"]),
+                row.get("format") or "",
+                output.styled("active", "green") if row["active"] else output.styled("disabled", "red"),
+                row["created_at"],
+                row.get("description") or "",
+            )
+            for row in found
+        ],
+        empty="no endpoints; `tocsin endpoints add URL --events '*'` makes one",
+    )
+
+
+@app.command(epilog="Example: tocsin endpoints remove wh_5f0c…")
+def remove(
+    endpoint_id: Annotated[str, typer.Argument(metavar="ID", help="As `tocsin endpoints list` shows it.")],
+) -> None:
+    """Remove an endpoint. What is still to be delivered to it becomes dead letters."""
+    from tocsin.cli.api import Api
+
+    with Api() as api:
+        api.remove(endpoint_id)
+    output.notice(f"endpoint {endpoint_id} is removed")
+
+
+@app.command(epilog="Example: tocsin endpoints check https://10.0.0.8/hooks")
+def check(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint's address.")],
+    system: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Ask for an endpoint of this system: some want HTTPS.")
+    ] = None,
+    resolve: Annotated[bool, typer.Option(help="Look the name up here and judge every address.")] = True,
+    as_json: output.AsJson = False,
+) -> None:
+    """Say whether policy lets a POST go to an address. No request is sent.
+
+    Exit code 0 means allowed, 3 refused. A name is looked up from this machine; a delivery looks again, whenever it
+    connects.
+    """
+    from tocsin import settings as settings_module
+    from tocsin.cli.contracts import known_system
+    from tocsin.destinations import Policy, parse_url
+
+    settings = settings_module.load()
+    policy = Policy.of(
+        allow_http=settings.allow_http, allow_cidrs=settings.allow_cidrs, denied_cidrs=settings.denied_cidrs
+    )
+    https_only = system is not None and known_system(system).https_only
+    destination = parse_url(url, policy, https_only=https_only)
+    judged = _judge(destination, policy) if resolve else []
+    refused = [address for address, reason in judged if reason is not None]
+    if as_json:
+        output.json_document(_judgement(destination, judged, refused))
+    else:
+        _tell(destination, judged)
+    if refused:
+        raise typer.Exit(REFUSED)
+
+
+def request(
+    url: str,
+    events: str,
+    *,
+    wire_format: str | None = None,
+    scope: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    secret: str | None = None,
+    description: str = "",
+) -> dict[str, Any]:
+    """Return the body of a request for a new endpoint; what was not given is left out."""
+    given = {
+        "url": url,
+        "events": [name.strip() for name in events.split(",") if name.strip()],
+        "format": wire_format,
+        "headers": headers,
+        "secret": secret,
+        "description": description,
+    }
+    return {name: value for name, value in given.items() if value} | (scope or {})
+
+
+def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """Return NAME=VALUE texts as a mapping; a usage failure naming the option for what is none."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise usage(f"{option}: {text!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _judge(destination: Destination, policy: Policy) -> list[tuple[str, str | None]]:
+    import socket
+    from ipaddress import ip_address
+
+    from tocsin.cli.failure import Failure
+    from tocsin.destinations import refusal
+
+    if destination.address is not None:
+        return [(str(destination.address), None)]
+    try:
+        answers = socket.getaddrinfo(f"{destination.host}.", destination.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Failure(
+            f"{destination.host} cannot be looked up: {error.strerror}; --no-resolve leaves that out"
+        ) from error
+    addresses = dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers)
+    return [(text, refusal(ip_address(text), destination.port, policy)) for text in addresses]
+
+
+def _judgement(
+    destination: Destination, judged: list[tuple[str, str | None]], refused: list[str]
+) -> dict[str, Any]:
+    addresses = [{"address": address, "refused": reason} for address, reason in judged]
+    return {"url": destination.url, "allowed": not refused, "addresses": addresses}
+
+
+def _tell(destination: Destination, judged: list[tuple[str, str | None]]) -> None:
+    out = output.console()
+    for address, reason in judged:
+        if reason is not None:
+            out.print(output.styled(f"✗ {address}: {reason}", "red"))
+        elif not destination.is_literal:
+            out.print(output.styled(f"✓ {address}", "green"))
+    if any(reason for _, reason in judged):
+        out.print(output.styled(f"✗ refused: {destination.url}", "bold red"))
+    else:
+        out.print(output.styled(f"✓ allowed: {destination.url}", "bold green"))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return "-" if value is None or value == "" else str(value)

@@ -1,0 +1,113 @@
+"""`tocsin events`: which events there are, and what each one says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.cli import output
+
+if TYPE_CHECKING:
+    from tocsin.wire.systems import EventType, System
+
+
+def events(
+    system: Annotated[str | None, typer.Argument(metavar="SYSTEM", help="Only this system's.")] = None,
+    event_type: Annotated[
+        str | None, typer.Argument(metavar="TYPE", help="Show this one's fields and example.")
+    ] = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """List event types, or show one: its fields and an example."""
+    from tocsin.cli.contracts import known_system, known_type
+    from tocsin.wire.systems import load_systems
+
+    if system is not None and event_type is not None:
+        chosen = known_system(system)
+        _show(chosen, known_type(chosen, event_type), as_json)
+        return
+    loaded = load_systems()
+    systems = [known_system(system)] if system is not None else [loaded[name] for name in loaded]
+    rows = [(each, known) for each in systems for known in each.event_types.values()]
+    if as_json:
+        output.json_document([_summary(each, known) for each, known in rows])
+        return
+    output.table(
+        ("system", "event type", "description"),
+        [
+            (output.styled(each.name, "cyan"), output.styled(known.name, "bold"), known.description)
+            for each, known in rows
+        ],
+        empty="this installation knows no events",
+    )
+
+
+def fields(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a record's fields for a reader: name, type in words, whether required, what it means."""
+    return [
+        {
+            "name": field["name"],
+            "type": type_name(field["type"]),
+            "required": "default" not in field,
+            "description": field.get("doc", ""),
+        }
+        for field in schema["fields"]
+    ]
+
+
+def type_name(node: Any) -> str:
+    """Return an Avro type in words: `string`, `string or null`, `list of double`, `object of string`."""
+    if isinstance(node, list):
+        return " or ".join([type_name(each) for each in node if each != "null"] + ["null"] * ("null" in node))
+    if not isinstance(node, dict):
+        return str(node).rpartition(".")[2]
+    if node["type"] == "array":
+        return f"list of {type_name(node['items'])}"
+    if node["type"] == "map":
+        return f"object of {type_name(node['values'])}"
+    if node["type"] == "record":
+        return "object {" + ", ".join(field["name"] for field in node["fields"]) + "}"
+    if node["type"] == "enum":
+        return " | ".join(node["symbols"])
+    return type_name(node["type"])
+
+
+def _summary(system: System, known: EventType) -> dict[str, Any]:
+    return {"system": system.name, "type": known.name, "description": known.description}
+
+
+def _show(system: System, known: EventType, as_json: bool) -> None:
+    described = fields(dict(known.schema))
+    if as_json:
+        output.json_document(
+            _summary(system, known)
+            | {"schema": known.fullname, "fields": described, "example": known.example}
+        )
+        return
+    import orjson
+
+    out = output.console()
+    out.print(
+        output.styled(f"{known.name}  ", "bold"),
+        output.styled(f"{system.title}, {known.fullname}", "dim"),
+        sep="",
+    )
+    out.print(output.styled(known.description))
+    out.print()
+    output.table(
+        ("field", "type", "required", "meaning"),
+        [
+            (
+                output.styled(field["name"], "cyan"),
+                field["type"],
+                "yes" if field["required"] else "",
+                field["description"],
+            )
+            for field in described
+        ],
+        empty="it has no fields",
+    )
+    out.print()
+    out.print(output.styled("Example", "bold"))
+    print(orjson.dumps(dict(known.example), option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,152 @@
+"""Events: what a publisher says happened, and how it stands in Kafka headers (CloudEvents binary mode)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from tocsin.errors import EventInvalid, Undecodable
+
+SPEC_VERSION: Final = "1.0"
+ATTRIBUTE_MAX_BYTES: Final = 1_024
+"""Bound on one attribute's value: it travels as a header through every hop and into HTTP headers."""
+
+DATA_MAX_BYTES: Final = 262_144
+"""Bound on an event's encoded data: what it becomes on its way must fit a Kafka record."""
+
+_KNOWN = frozenset({"specversion", "id", "source", "type", "time", "subject", "organization"})
+_EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_TRACE_HEADERS = ("traceparent", "tracestate")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A CloudEvent's attributes; its data travels beside it.
+
+    Attributes:
+        id: Unique within `source`; with `type` it makes the delivery id, so the same id is delivered once.
+        source: URI reference of who says so.
+        type: Event type of a system, such as `drift.alert`.
+        time: When it happened, UTC.
+        organization: The tenant whose subscriptions are asked.
+        subject: What it happened to, or None.
+        extensions: Other CloudEvents attributes, lower-case names.
+    """
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    organization: str
+    subject: str | None = None
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(event: Event) -> None:
+    """Refuse attributes that could not travel.
+
+    Raises:
+        EventInvalid: Naming the attribute.
+    """
+    for name in ("id", "source", "type", "organization"):
+        _check_text(name, getattr(event, name))
+    if event.subject is not None:
+        _check_text("subject", event.subject)
+    for name, value in event.extensions.items():
+        if not _EXTENSION_NAME.match(name) or name in _KNOWN:
+            raise EventInvalid(
+                name, "an extension's name has 1 to 20 lower-case letters and digits and is not reserved"
+            )
+        _check_text(name, value)
+    if event.time.tzinfo is None:
+        raise EventInvalid("time", "needs a time zone")
+
+
+def to_headers(event: Event) -> list[tuple[str, bytes]]:
+    """Return an event's attributes as Kafka headers."""
+    headers = [
+        ("ce_specversion", SPEC_VERSION.encode()),
+        ("ce_id", event.id.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_time", rfc3339(event.time).encode()),
+        ("ce_organization", event.organization.encode()),
+        ("content-type", b"application/avro"),
+    ]
+    if event.subject is not None:
+        headers.append(("ce_subject", event.subject.encode()))
+    headers += [(f"ce_{name}", value.encode()) for name, value in sorted(event.extensions.items())]
+    return headers
+
+
+def from_headers(
+    headers: Iterable[tuple[str, bytes | None]], *, topic: str, partition: int, offset: int, timestamp_ms: int
+) -> Event:
+    """Read an event's attributes from a record.
+
+    An absent `ce_id` becomes one made of where the record lies, never a random one: read again, it is the same.
+
+    Raises:
+        Undecodable: A required attribute is missing or cannot travel.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if name.startswith("ce_") and value is not None:
+            try:
+                found[name[3:]] = value.decode()
+            except UnicodeDecodeError as error:
+                raise Undecodable(f"header {name} is not UTF-8") from error
+    for name in ("type", "organization"):
+        if not found.get(name):
+            raise Undecodable(f"header ce_{name} is missing")
+    event = Event(
+        id=found.get("id") or f"{topic}-{partition}-{offset}",
+        source=found.get("source") or f"/{topic}",
+        type=found["type"],
+        time=_time(found.get("time"), timestamp_ms),
+        organization=found["organization"],
+        subject=found.get("subject"),
+        extensions={name: value for name, value in found.items() if name not in _KNOWN},
+    )
+    try:
+        check(event)
+    except EventInvalid as error:
+        raise Undecodable(f"attribute {error}") from error
+    return event
+
+
+def carried(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+    """Return the headers that stay untouched through every hop: the event's own and its trace."""
+    return [pair for pair in headers if pair[0].startswith("ce_") or pair[0] in _TRACE_HEADERS]
+
+
+def rfc3339(moment: datetime) -> str:
+    """Format a moment as RFC 3339 in UTC, with a fraction only where it has one."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _time(text: str | None, timestamp_ms: int) -> datetime:
+    if text is None:
+        return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Undecodable("header ce_time is not RFC 3339") from error
+    if moment.tzinfo is None:
+        raise Undecodable("header ce_time has no time zone")
+    return moment.astimezone(UTC)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise EventInvalid(name, f"must be text, not {type(value).__name__}")
+    if not value:
+        raise EventInvalid(name, "must not be empty")
+    if _CONTROL.search(value):
+        raise EventInvalid(name, "must not hold control characters")
+    if len(value.encode()) > ATTRIBUTE_MAX_BYTES:
+        raise EventInvalid(name, f"is longer than {ATTRIBUTE_MAX_BYTES} bytes")

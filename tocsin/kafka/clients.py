@@ -1,0 +1,95 @@
+"""How Kafka clients are made: the options that the promises rest on, in one place.
+
+librdkafka's own defaults would lose or repeat: no idempotence, `latest` for a new partition, CRC32 partitioning
+that Java producers do not share.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from tocsin.settings import Settings
+
+_log = logging.getLogger("tocsin.kafka")
+
+
+def admin(settings: Settings) -> AdminClient:
+    """Return an admin client."""
+    return AdminClient(_common(settings), logger=_log)
+
+
+def producer(settings: Settings, *, linger_ms: float = 1.0, timeout_s: float | None = None) -> Producer:
+    """Return an idempotent producer that waits for all in-sync replicas.
+
+    Args:
+        linger_ms: How long a batch may wait to grow.
+        timeout_s: How long one record is tried. Below the session by default, so that a process which has lost
+            its partitions cannot write about them after the new owner has looked.
+    """
+    timeout_s = timeout_s if timeout_s is not None else 0.8 * settings.session_s
+    return Producer(
+        _common(settings)
+        | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": linger_ms,
+            "compression.type": "lz4",
+            "partitioner": "murmur2_random",
+            "message.timeout.ms": int(timeout_s * 1000),
+            "message.max.bytes": 1_600_000,
+            "queue.buffering.max.messages": 200_000,
+            "queue.buffering.max.kbytes": 131_072,
+        },
+        logger=_log,
+    )
+
+
+def group_consumer(settings: Settings, group: str, *, on_commit: Callable[..., None]) -> Consumer:
+    """Return a member of a consumer group that commits only what it is told to."""
+    return Consumer(
+        _common(settings)
+        | {
+            "group.id": group,
+            "group.protocol": "consumer",
+            "group.remote.assignor": "range",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 100,
+            "queued.min.messages": 5_000,
+            "queued.max.messages.kbytes": 16_384,
+            "on_commit": on_commit,
+        },
+        logger=_log,
+    )
+
+
+def plain_consumer(settings: Settings, **options: Any) -> Consumer:
+    """Return a consumer outside of any group's coordination, for `assign()`: tables, look-ups, listings."""
+    return Consumer(
+        _common(settings)
+        | {
+            "group.id": f"{settings.topic_prefix}.unused",  # required by the client, never joined nor committed
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 100,
+            "enable.partition.eof": False,
+        }
+        | options,
+        logger=_log,
+    )
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": settings.kafka,
+        "reconnect.backoff.max.ms": 1_000,
+        "topic.metadata.refresh.interval.ms": 30_000,
+        **settings.kafka_options,
+    }

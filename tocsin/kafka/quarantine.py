@@ -1,0 +1,68 @@
+"""Quarantine: a record nobody can read is set aside with its bytes and the reason, and the process lives on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tocsin.kafka import pipeline
+from tocsin.kafka.registry import Registry
+from tocsin.kafka.topics import Topics
+from tocsin.kafka.writer import Outgoing, Writer, Written
+
+REASON_MAX_CHARS = 500
+
+
+class Quarantine:
+    """Writes to the quarantine topic on behalf of one program."""
+
+    def __init__(self, writer: Writer, registry: Registry, topics: Topics, program: str) -> None:
+        self._writer = writer
+        self._topic = topics.quarantine
+        self._program = program
+        self._encode = pipeline.encoder(registry, topics, "quarantined")
+
+    def put(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]],
+        reason: str,
+        done: Callable[[], None],
+    ) -> None:
+        """Set a record aside; `done` is called once that is acknowledged.
+
+        If it can never be, the writer fails and with it the program: committing past a record that stands
+        nowhere would lose it.
+        """
+        reason = reason[:REASON_MAX_CHARS]
+        record = {
+            "source_topic": topic,
+            "source_partition": partition,
+            "source_offset": offset,
+            "source_timestamp": max(timestamp_ms, 0),
+            "program": self._program,
+            "reason": reason,
+            "key": key,
+            "value": value,
+            "headers": [{"name": name, "value": data} for name, data in headers],
+        }
+
+        def written(outcome: Written) -> None:
+            if outcome.error is not None:
+                raise RuntimeError(f"quarantine of {topic}/{partition}/{offset} failed: {outcome.error}")
+            done()
+
+        self._writer.write(
+            Outgoing(
+                self._topic,
+                topic.encode(),
+                self._encode(record),
+                [("tocsin_reason", reason.encode()), ("tocsin_source", f"{topic}/{partition}/{offset}".encode())],
+            ),
+            written,
+        )

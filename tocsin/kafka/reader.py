@@ -1,0 +1,357 @@
+"""A consumer group's member: reads records, keeps a progress window per partition, commits what is finished.
+
+One thread owns a reader: it alone calls `poll` and `close`. Any thread may call `finish` and `alive`. librdkafka
+serialises consumer calls, so a call from a second thread would wait for the running poll.
+
+An assignment of a partition has an epoch. What was begun under an older epoch belongs to somebody else by now,
+and its completion is ignored.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from tocsin.errors import KafkaUnavailable
+from tocsin.kafka import clients
+from tocsin.kafka.window import FULL_AT, Commit, Mark, Window
+from tocsin.settings import Settings
+
+COMMIT_EVERY_S: Final = 0.1
+REVOKE_DEADLINE_S: Final = 3.0
+"""How long a revoked partition's open work may take to end; below half of the shortest sensible session."""
+
+_log = logging.getLogger("tocsin.kafka.reader")
+
+# The group has moved on without us: the new owner's commits count, ours does not matter.
+_NOT_OURS: Final = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError._ASSIGNMENT_LOST,
+    }
+)
+
+
+class Part(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Record(NamedTuple):
+    """A record as it was read. `timestamp_ms` is the broker's append time where the topic keeps that."""
+
+    topic: str
+    partition: int
+    offset: int
+    epoch: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    timestamp_ms: int
+
+    @property
+    def part(self) -> Part:
+        return Part(self.topic, self.partition)
+
+
+class Hooks(Protocol):
+    """What a program does when its share of the partitions changes; called on the owner's thread."""
+
+    def assigned(self, parts: Sequence[Part]) -> None:
+        """The partitions are ours from now on; nothing of them has been read."""
+
+    def revoking(self, parts: Sequence[Part], deadline_s: float) -> None:
+        """Bring open work of these partitions to an end before `deadline_s` on the monotonic clock, and return."""
+
+    def lost(self, parts: Sequence[Part]) -> None:
+        """The partitions have a new owner already: forget them, write nothing more about them."""
+
+
+@dataclass(slots=True)
+class _Assigned:
+    epoch: int
+    window: Window
+    committed: Commit | None = None
+    sizes: dict[int, int] = field(default_factory=dict)
+    marks_from: int | None = None
+    held_bytes: int = 0
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much unfinished work one partition may hold before it is paused; it resumes at half."""
+
+    records: int = 20_000
+    size_bytes: int = 4 << 20
+
+
+class Reader:
+    """A member of a consumer group.
+
+    Args:
+        settings: Where Kafka is, and the group's session.
+        group: Name of the consumer group.
+        topics: What is read.
+        hooks: The program's side of a rebalance.
+        limits: Bounds on unfinished work per partition.
+    """
+
+    def __init__(
+        self, settings: Settings, group: str, topics: Sequence[str], hooks: Hooks, limits: Limits | None = None
+    ) -> None:
+        self._hooks = hooks
+        self._limits = limits or Limits()
+        self._half_session_s = settings.session_s / 2
+        self._assigned: dict[Part, _Assigned] = {}
+        self._finished: deque[tuple[Part, int, int]] = deque()
+        self._epoch = 0
+        self._polled_at = self._commit_due = time.monotonic()
+        self._suspect = False
+        self._marks: dict[int, Mark] = {}
+        self._consumer = clients.group_consumer(settings, group, on_commit=self._on_commit)
+        self._consumer.subscribe(
+            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    @property
+    def parts(self) -> list[Part]:
+        """The partitions held now."""
+        return list(self._assigned)
+
+    def poll(self, timeout_s: float, most: int = 500) -> list[Record]:
+        """Serve the group, commit what is due, and return the next records, waiting for the first at most `timeout_s`.
+
+        Raises:
+            KafkaException: The client has failed for good.
+        """
+        self._beat()
+        self._settle()
+        if time.monotonic() >= self._commit_due:
+            self._commit(asynchronous=True)
+        self._regulate()
+        first = self._consumer.poll(timeout_s)
+        if first is None:
+            return []
+        messages = [first, *self._consumer.consume(most - 1, 0)] if most > 1 else [first]
+        return [record for message in messages if (record := self._received(message)) is not None]
+
+    def finish(self, record: Record) -> None:
+        """Note that a record's effects are all acknowledged; once each, from any thread."""
+        self._finished.append((record.part, record.offset, record.epoch))
+
+    def alive(self) -> bool:
+        """Whether this member may still act for its partitions: it has polled within half of the session."""
+        return not self._suspect and time.monotonic() - self._polled_at < self._half_session_s
+
+    def owns(self, record: Record) -> bool:
+        """Whether the assignment under which a record was read still holds."""
+        state = self._assigned.get(record.part)
+        return state is not None and state.epoch == record.epoch
+
+    def expect_marks(self, part: Part) -> None:
+        """Let marks hold for what is appended to a partition from now on; called in `Hooks.assigned`.
+
+        What lies there already may have been read and decided about by an earlier owner, after the position that
+        a new mark would name.
+        """
+        self._assigned[part].marks_from = self.end_offset(part)
+
+    def set_mark(self, partition: int, mark: Mark) -> None:
+        """Remember a mark that holds for records of this partition number received from now on."""
+        self._marks[partition] = mark
+
+    def mark(self, part: Part) -> Mark:
+        """Return the mark that the committed window of a partition carries."""
+        state = self._assigned.get(part)
+        return state.window.mark if state else Mark()
+
+    def fill(self, part: Part) -> float:
+        """Return how full a partition's window is, 0 to 1."""
+        state = self._assigned.get(part)
+        return self._fill(state) if state else 0.0
+
+    def unfinished(self) -> int:
+        """Return how many records are received and not finished."""
+        return sum(state.window.unfinished for state in self._assigned.values())
+
+    def end_offset(self, part: Part, timeout_s: float = 5.0) -> int:
+        """Return the offset after a partition's last record, asked from the broker."""
+        return int(self._consumer.get_watermark_offsets(TopicPartition(*part), timeout=timeout_s)[1])
+
+    def close(self) -> None:
+        """Commit what is finished and leave the group. Open work is the caller's to end before."""
+        self._settle()
+        self._commit(asynchronous=False)
+        self._consumer.close()
+
+    def _received(self, message: Message) -> Record | None:
+        error = message.error()
+        if error is not None:
+            if error.fatal():
+                raise KafkaException(error)
+            _log.warning("kafka: %s", error.str())
+            return None
+        part = Part(message.topic() or "", message.partition() or 0)
+        offset = message.offset()
+        state = self._assigned.get(part)
+        if state is None or offset is None:
+            return None
+        if state.window.expected is not None and offset < state.window.expected:
+            _log.warning("%s %d went back to offset %d: the log was cut or made anew", *part, offset)
+            self._begin(part, None, "")
+            state = self._assigned[part]
+        is_fresh = state.marks_from is not None and offset >= state.marks_from
+        if not state.window.receive(offset, self._marks.get(part.partition) if is_fresh else None):
+            return None
+        value = message.value()
+        size = len(message)
+        state.sizes[offset] = size
+        state.held_bytes += size
+        headers: Any = message.headers() or []
+        return Record(
+            part.topic, part.partition, offset, state.epoch, message.key(), value, headers, message.timestamp()[1]
+        )
+
+    def _settle(self) -> None:
+        while self._finished:
+            part, offset, epoch = self._finished.popleft()
+            state = self._assigned.get(part)
+            if state is not None and state.epoch == epoch:
+                state.window.finish(offset)
+                state.held_bytes -= state.sizes.pop(offset)
+
+    def _commit(self, *, asynchronous: bool, only: Sequence[Part] | None = None) -> None:
+        self._commit_due = time.monotonic() + COMMIT_EVERY_S
+        offsets = []
+        for part in self._assigned if only is None else only:
+            state = self._assigned.get(part)
+            commit = state.window.committable() if state else None
+            if state is not None and commit is not None and commit != state.committed:
+                offsets.append(TopicPartition(part.topic, part.partition, commit.offset, commit.metadata))
+                state.committed = commit
+        if not offsets:
+            return
+        try:
+            if asynchronous:
+                self._consumer.commit(offsets=offsets)
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            self._commit_failed(error.args[0], offsets)
+
+    def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        if error is not None:
+            self._commit_failed(error, offsets)
+
+    def _commit_failed(self, error: KafkaError, offsets: Sequence[TopicPartition]) -> None:
+        if error.code() not in _NOT_OURS:
+            _log.warning("commit failed, will be repeated: %s", error.str())
+        for offset in offsets:
+            state = self._assigned.get(Part(offset.topic, offset.partition))
+            if state is not None:
+                state.committed = None
+
+    def _regulate(self) -> None:
+        full = [part for part, state in self._assigned.items() if not state.paused and self._fill(state) >= 1]
+        free = [part for part, state in self._assigned.items() if state.paused and self._fill(state) <= 0.5]
+        for parts, paused, act in ((full, True, self._consumer.pause), (free, False, self._consumer.resume)):
+            if parts:
+                act([TopicPartition(*part) for part in parts])
+                for part in parts:
+                    self._assigned[part].paused = paused
+
+    def _fill(self, state: _Assigned) -> float:
+        limits = self._limits
+        return max(
+            state.window.fill() / FULL_AT,
+            state.window.unfinished / limits.records,
+            state.held_bytes / limits.size_bytes,
+        )
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._polled_at > self._half_session_s:
+            self._suspect = True
+        self._polled_at = now
+        if self._suspect:
+            self._confirm()
+
+    def _confirm(self) -> None:
+        """After a long silence, ask the group whether this process is still the owner.
+
+        A frozen process that wakes up does not know yet that it was replaced. A commit carries its member epoch:
+        the broker accepts it only from the owner.
+        """
+        _log.warning("this process was silent for more than half of the session: asking whether it still owns its partitions")
+        offsets = [
+            TopicPartition(part.topic, part.partition, commit.offset, commit.metadata)
+            for part, state in self._assigned.items()
+            if (commit := state.window.committable()) is not None
+        ]
+        try:
+            if offsets:
+                self._consumer.commit(offsets=offsets[:1], asynchronous=False)
+            self._suspect = False
+        except KafkaException as error:
+            _log.warning("not confirmed: %s", error.args[0].str())
+
+    def _begin(self, part: Part, start: int | None, metadata: str) -> None:
+        self._epoch += 1
+        self._assigned[part] = _Assigned(self._epoch, Window(start, metadata))
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for committed in _committed(consumer, partitions):
+            has_commit = committed.offset >= 0
+            self._begin(
+                Part(committed.topic, committed.partition),
+                committed.offset if has_commit else None,
+                (committed.metadata or "") if has_commit else "",
+            )
+        parts = [Part(tp.topic, tp.partition) for tp in partitions]
+        self._hooks.assigned(parts)
+        consumer.incremental_assign(partitions)
+        if partitions:
+            # A partition that was paused when it was taken from this member would still be paused.
+            consumer.resume(partitions)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        parts = [Part(tp.topic, tp.partition) for tp in partitions]
+        self._hooks.revoking(parts, time.monotonic() + REVOKE_DEADLINE_S)
+        self._settle()
+        self._commit(asynchronous=False, only=parts)
+        for part in parts:
+            self._assigned.pop(part, None)
+        self._polled_at = time.monotonic()
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        parts = [Part(tp.topic, tp.partition) for tp in partitions]
+        for part in parts:
+            self._assigned.pop(part, None)
+        self._hooks.lost(parts)
+
+
+def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    if not partitions:
+        return []
+    for _ in range(5):
+        try:
+            found = consumer.committed(partitions, timeout=2.0)
+        except KafkaException as error:
+            _log.warning("committed offsets are not known yet: %s", error.args[0].str())
+            continue
+        if all(tp.error is None for tp in found):
+            return list(found)
+    raise KafkaUnavailable("the group's committed offsets cannot be read")

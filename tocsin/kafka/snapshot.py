@@ -1,0 +1,126 @@
+"""A topic as it stood at one moment: its end offsets are fixed first, then it is read up to them.
+
+What is written meanwhile is not met, so that a reader who writes where he reads comes to an end.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from tocsin.errors import KafkaUnavailable
+from tocsin.kafka import clients
+from tocsin.settings import Settings
+
+_log = logging.getLogger("tocsin.kafka.snapshot")
+
+_BATCH: Final = 1_000
+_ANSWER_S: Final = 10.0
+
+
+def ends(settings: Settings, topic: str) -> dict[int, int]:
+    """Return the offset after the last record of every partition of a topic, by partition.
+
+    Raises:
+        KafkaUnavailable: No answer, or no such topic.
+    """
+    consumer = clients.plain_consumer(settings)
+    try:
+        return {
+            partition: _watermarks(consumer, topic, partition)[1]
+            for partition in _partitions(consumer, topic)
+        }
+    except KafkaException as error:
+        raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def read(
+    settings: Settings,
+    topic: str,
+    ends: Mapping[int, int],
+    *,
+    start: Mapping[int, int] | None = None,
+    idle: Callable[[], None] | None = None,
+) -> Iterator[Message]:
+    """Yield the records of a topic up to `ends`, each partition in offset order, partitions mixed.
+
+    Args:
+        ends: Partition to the offset before which it ends; partitions not named are not read.
+        start: Partition to the first offset wanted; a partition's first record when not named.
+        idle: Called whenever the broker has nothing for 0.1 s, while there is something left; what it raises ends
+            the reading.
+
+    Raises:
+        KafkaUnavailable: No answer.
+    """
+    wanted = start or {}
+    consumer = clients.plain_consumer(
+        settings, **{"enable.partition.eof": True, "queued.max.messages.kbytes": 16_384}
+    )
+    try:
+        left = _begin(consumer, topic, ends, wanted)
+        while left:
+            messages = consumer.consume(_BATCH, 0) or _wait(consumer)
+            if not messages and idle is not None:
+                idle()
+            yield from _taken(consumer, topic, messages, ends, left)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _begin(consumer: Consumer, topic: str, ends: Mapping[int, int], start: Mapping[int, int]) -> set[int]:
+    """Assign the partitions that hold something of the snapshot and return them."""
+    assigned = []
+    for partition, end in ends.items():
+        low, _ = _watermarks(consumer, topic, partition)
+        first = max(low, start.get(partition, low))
+        if first < end:
+            assigned.append(TopicPartition(topic, partition, first))
+    if assigned:
+        consumer.assign(assigned)
+    return {tp.partition for tp in assigned}
+
+
+def _wait(consumer: Consumer) -> list[Message]:
+    first = consumer.poll(0.1)
+    return [] if first is None else [first]
+
+
+def _taken(
+    consumer: Consumer, topic: str, messages: list[Message], ends: Mapping[int, int], left: set[int]
+) -> Iterator[Message]:
+    for message in messages:
+        partition, offset = message.partition() or 0, message.offset() or 0
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            if error.fatal():
+                raise KafkaException(error)
+            _log.warning("%s: %s", topic, error.str())
+            continue
+        if partition not in left:
+            continue
+        if error is None and offset < ends[partition]:
+            yield message
+        # The end of the log may come before the snapshot's end, if the log was cut: there is no more to wait for.
+        if error is not None or offset + 1 >= ends[partition]:
+            left.discard(partition)
+            consumer.incremental_unassign([TopicPartition(topic, partition)])
+
+
+def _partitions(consumer: Consumer, topic: str) -> list[int]:
+    found = consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return sorted(found.partitions)
+
+
+def _watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ANSWER_S)
+    return int(low), int(high)

@@ -1,0 +1,187 @@
+"""Every topic: its name, key, cleanup, retention, and how it is made.
+
+`docs/design.md` shows the same table for readers. Groups and subjects derive from these names, so a prefix of
+its own gives a test, or a second installation, a world of its own in one cluster.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tocsin import tiers
+from tocsin.errors import KafkaUnavailable
+from tocsin.kafka import clients
+from tocsin.settings import Settings
+
+DAY_MS = 86_400_000
+MESSAGE_MAX_BYTES = 1_000_000
+"""librdkafka refuses to produce more; what does not fit is refused before it is sent."""
+ENVELOPE_MAX_BYTES = 1_500_000
+"""Dead letters and quarantine carry a whole record plus what went wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic as it is created.
+
+    Attributes:
+        partitions: Number of partitions, or None for the installation's partition count.
+        config: Topic configuration beyond the broker's defaults.
+    """
+
+    name: str
+    partitions: int | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of all topics that begin with one prefix."""
+
+    prefix: str = "tocsin"
+
+    @property
+    def deliveries(self) -> str:
+        return f"{self.prefix}.deliveries"
+
+    @property
+    def redeliveries(self) -> str:
+        return f"{self.prefix}.redeliveries"
+
+    @property
+    def attempts(self) -> str:
+        return f"{self.prefix}.attempts"
+
+    @property
+    def dlq(self) -> str:
+        return f"{self.prefix}.dlq"
+
+    @property
+    def quarantine(self) -> str:
+        return f"{self.prefix}.quarantine"
+
+    @property
+    def subscriptions(self) -> str:
+        return f"{self.prefix}.subscriptions"
+
+    @property
+    def keys(self) -> str:
+        return f"{self.prefix}.keys"
+
+    @property
+    def jobs(self) -> str:
+        return f"{self.prefix}.jobs"
+
+    def events(self, system: str) -> str:
+        return f"{self.prefix}.events.{system}"
+
+    def delay(self, tier: str) -> str:
+        if tier not in tiers.TIERS:
+            raise KeyError(tier)
+        return f"{self.prefix}.delay.{tier}"
+
+    def tier_of(self, topic: str) -> str:
+        """Return the tier of a delay topic's name; KeyError if it is none."""
+        return {self.delay(tier): tier for tier in tiers.TIERS}[topic]
+
+    def group(self, program: str) -> str:
+        """Return the consumer group of a program."""
+        return f"{self.prefix}.{program}"
+
+    def specs(self, systems: Iterable[str]) -> list[TopicSpec]:
+        """Return every topic of an installation that serves `systems`."""
+        return [
+            *(TopicSpec(self.events(system), config=_kept(30)) for system in sorted(systems)),
+            TopicSpec(self.deliveries, config=_kept(7)),
+            TopicSpec(self.redeliveries, config=_kept(7)),
+            *(TopicSpec(self.delay(tier), config=_delay(delay_s)) for tier, delay_s in tiers.TIERS.items()),
+            TopicSpec(self.attempts, config=_kept(30)),
+            TopicSpec(self.dlq, config=_kept(90) | _ARRIVAL | _LARGE),
+            TopicSpec(self.quarantine, config=_kept(90) | _ARRIVAL | _LARGE),
+            TopicSpec(self.subscriptions, 1, _TABLE),
+            TopicSpec(self.keys, 1, _TABLE),
+            TopicSpec(self.jobs, 1, _TABLE),
+        ]
+
+
+_ARRIVAL = {"message.timestamp.type": "LogAppendTime"}
+_LARGE = {"max.message.bytes": str(ENVELOPE_MAX_BYTES + 100_000)}
+# One partition: a total order, so that one offset says how far a table has been read. The segment and
+# compaction bounds limit how long a superseded secret stays on disk.
+_TABLE = {
+    "cleanup.policy": "compact",
+    "segment.ms": str(DAY_MS),
+    "max.compaction.lag.ms": str(2 * DAY_MS),
+    "delete.retention.ms": str(DAY_MS),
+}
+
+
+def _kept(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+
+
+def _delay(delay_s: int) -> dict[str, str]:
+    retention_ms = max(10 * delay_s * 1000, 3 * DAY_MS)
+    return {"cleanup.policy": "delete", "retention.ms": str(retention_ms)} | _ARRIVAL | _LARGE
+
+
+def ensure(settings: Settings, systems: Iterable[str], timeout_s: float = 30.0) -> list[str]:
+    """Create the topics that are missing and return once the broker serves them.
+
+    Existing topics are left as they are. Several programs may call this at once.
+
+    Returns:
+        The names created by this call.
+
+    Raises:
+        KafkaUnavailable: No broker answered within `timeout_s`.
+    """
+    admin = clients.admin(settings)
+    specs = Topics(settings.topic_prefix).specs(systems)
+    missing = _missing(admin, specs, timeout_s)
+    wanted = [
+        NewTopic(
+            spec.name,
+            num_partitions=spec.partitions or settings.partitions,
+            replication_factor=settings.replication,
+            config=dict(spec.config) | _durability(settings.replication),
+        )
+        for spec in missing
+    ]
+    created = _create(admin, wanted, timeout_s) if wanted else []
+    deadline = time.monotonic() + timeout_s
+    while _missing(admin, specs, timeout_s):
+        if time.monotonic() > deadline:
+            raise KafkaUnavailable(f"topics were created but are not served after {timeout_s:.0f} s")
+        time.sleep(0.05)
+    return created
+
+
+def _durability(replication: int) -> dict[str, str]:
+    return {"min.insync.replicas": "2"} if replication >= 3 else {}
+
+
+def _missing(admin: AdminClient, specs: list[TopicSpec], timeout_s: float) -> list[TopicSpec]:
+    try:
+        known = admin.list_topics(timeout=timeout_s).topics
+    except KafkaException as error:
+        raise KafkaUnavailable(str(error.args[0].str())) from error
+    return [spec for spec in specs if spec.name not in known]
+
+
+def _create(admin: AdminClient, wanted: list[NewTopic], timeout_s: float) -> list[str]:
+    created = []
+    for name, future in admin.create_topics(wanted, operation_timeout=timeout_s).items():
+        try:
+            future.result()
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+    return created

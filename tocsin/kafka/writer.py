@@ -1,0 +1,192 @@
+"""Acknowledged writes: every record ends in exactly one call of `done`, or is wanted no longer.
+
+A writer tries again whatever may succeed later, for as long as it is wanted. What can never succeed (too large,
+not authorised) is told to the caller, who must not pretend that it was written.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from tocsin.kafka import clients
+from tocsin.settings import Settings
+
+_log = logging.getLogger("tocsin.kafka.writer")
+
+_FOR_GOOD: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError._INVALID_ARG,
+        KafkaError._UNKNOWN_PARTITION,
+    }
+)
+_BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to write. `partition` -1 leaves the choice to the partitioner."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    partition: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a write ended. With an `error` nothing is stored and never will be."""
+
+    partition: int
+    offset: int
+    error: str | None = None
+
+
+Done = Callable[[Written], None]
+
+
+def _always() -> bool:
+    return True
+
+
+class Writer:
+    """An idempotent producer with its own thread, on which every `done` is called.
+
+    Args:
+        settings: Where Kafka is.
+        linger_ms: How long a batch may wait to grow.
+    """
+
+    def __init__(self, settings: Settings, *, linger_ms: float = 1.0) -> None:
+        self._producer = clients.producer(settings, linger_ms=linger_ms)
+        self._retries: list[tuple[float, int, Outgoing, Done, Callable[[], bool], int]] = []
+        self._tie = itertools.count()
+        self._lock = threading.Lock()
+        self._outstanding = 0
+        self._idle = threading.Condition(self._lock)
+        self._closing = False
+        self.failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def outstanding(self) -> int:
+        """Number of writes whose `done` has not been called."""
+        return self._outstanding
+
+    def write(self, record: Outgoing, done: Done, *, wanted: Callable[[], bool] = _always) -> None:
+        """Write a record; never blocks.
+
+        Args:
+            record: What to write.
+            done: Called once, on the writer's thread, unless the write is wanted no longer.
+            wanted: Asked before every new try; False abandons the write.
+        """
+        with self._lock:
+            self._outstanding += 1
+        self._produce(record, done, wanted, 0)
+
+    def check(self) -> None:
+        """Raise what a `done` raised, or what made the producer useless: the program must stop."""
+        if self.failed is not None:
+            raise self.failed
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every write has ended; return whether that was so within `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        with self._idle:
+            while self._outstanding:
+                left = deadline - time.monotonic()
+                if left <= 0 or self.failed is not None:
+                    return False
+                self._idle.wait(min(left, 0.1))
+        return True
+
+    def close(self) -> None:
+        """Stop the thread; writes still outstanding are given up."""
+        self._closing = True
+        self._thread.join(5.0)
+        self._producer.purge()
+
+    def _produce(self, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int) -> None:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                self._end(done, Written(message.partition() or 0, message.offset() or 0))
+            else:
+                self._failed(error, record, done, wanted, tries)
+
+        options: dict[str, Any] = {} if record.partition < 0 else {"partition": record.partition}
+        try:
+            self._producer.produce(
+                record.topic,
+                value=record.value,
+                key=record.key,
+                headers=list(record.headers),
+                on_delivery=report,
+                **options,
+            )
+        except BufferError:
+            self._later(record, done, wanted, tries)
+        except KafkaException as error:
+            self._failed(error.args[0], record, done, wanted, tries)
+
+    def _failed(
+        self, error: KafkaError, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int
+    ) -> None:
+        if error.fatal():
+            self.failed = KafkaException(error)
+            self._leave()
+        elif error.code() in _FOR_GOOD:
+            self._end(done, Written(-1, -1, error.str()))
+        elif wanted():
+            _log.warning("write to %s failed, will be repeated: %s", record.topic, error.str())
+            self._later(record, done, wanted, tries)
+        else:
+            self._leave()
+
+    def _later(self, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int) -> None:
+        due = time.monotonic() + _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)]
+        with self._lock:
+            heapq.heappush(self._retries, (due, next(self._tie), record, done, wanted, tries + 1))
+
+    def _end(self, done: Done, written: Written) -> None:
+        try:
+            done(written)
+        except BaseException as error:
+            self.failed = error
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._idle:
+            self._outstanding -= 1
+            if not self._outstanding:
+                self._idle.notify_all()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            self._producer.poll(0.02 if self._retries else 0.1)
+            now = time.monotonic()
+            while True:
+                with self._lock:
+                    if not self._retries or self._retries[0][0] > now:
+                        break
+                    _, _, record, done, wanted, tries = heapq.heappop(self._retries)
+                if wanted():
+                    self._produce(record, done, wanted, tries)
+                else:
+                    self._leave()

@@ -1,0 +1,264 @@
+"""The publisher: what a service imports to say that something happened.
+
+    with Publisher("governlayer", source="/drift-monitor") as publisher:
+        publisher.publish("drift.alert", {...}, organization="acme")
+
+`publish` returns once the broker has acknowledged the event on all in-sync replicas. Publishing again with the
+same `id` is harmless: every subscriber gets it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import threading
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import KafkaError, KafkaException, Message
+from fastavro.validation import ValidationError, validate
+from opentelemetry import propagate, trace
+
+from tocsin import events
+from tocsin import settings as settings_module
+from tocsin.errors import ConfigurationError, EventInvalid, NotAcknowledged
+from tocsin.events import Event
+from tocsin.kafka import clients
+from tocsin.kafka.codec import Encoder
+from tocsin.kafka.registry import Registry
+from tocsin.kafka.topics import Topics
+from tocsin.settings import Settings
+from tocsin.wire.systems import EventType, System, load_systems
+
+_tracer = trace.get_tracer("tocsin.publisher")
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Where the broker stored an event."""
+
+    event_id: str
+    topic: str
+    partition: int
+    offset: int
+
+
+class Publisher:
+    """Publishes the events of one system; one instance serves all threads and tasks of a process.
+
+    Args:
+        system: Name of the system, a folder of `schemas/`.
+        source: Who says so, the CloudEvents `source`; a URI reference such as `/drift-monitor`.
+        settings: Where Kafka and the registry are; read from the environment when None.
+        timeout_s: How long an event is tried before `NotAcknowledged`.
+
+    Raises:
+        ConfigurationError: No such system.
+    """
+
+    def __init__(
+        self, system: str, *, source: str, settings: Settings | None = None, timeout_s: float = 10.0
+    ) -> None:
+        self._settings = settings or settings_module.load()
+        self._system = _system(system)
+        self._source = source
+        self._timeout_s = timeout_s
+        self._topic = Topics(self._settings.topic_prefix).events(system)
+        self._registry = Registry(self._settings.registry)
+        self._encoders: dict[str, Encoder] = {}
+        self._producer = clients.producer(self._settings, timeout_s=timeout_s)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
+        self._thread.start()
+
+    def publish(
+        self,
+        type: str,  # noqa: A002 - the CloudEvents name
+        data: Mapping[str, Any],
+        *,
+        organization: str,
+        id: str | None = None,  # noqa: A002 - likewise
+        time: datetime | None = None,
+        subject: str | None = None,
+        extensions: Mapping[str, str] | None = None,
+    ) -> Acknowledged:
+        """Publish one event and return once the broker has acknowledged it.
+
+        Args:
+            type: Event type of the system, such as `drift.alert`.
+            data: The event's data, as its schema says.
+            organization: The tenant whose subscriptions are asked.
+            id: Unique within the source; publish again with the same one after `NotAcknowledged`.
+            time: When it happened; now, when None.
+            subject: What it happened to.
+            extensions: Further CloudEvents attributes; `partitionkey` replaces the organization as the record's key.
+
+        Raises:
+            EventInvalid: Something does not fit the contract; nothing was sent.
+            NotAcknowledged: No acknowledgement in time; the event may or may not be stored.
+            RegistryUnavailable: The schema could not be registered; nothing was sent.
+        """
+        future = self.send(
+            type, data, organization=organization, id=id, time=time, subject=subject, extensions=extensions
+        )
+        return future.result()
+
+    async def publish_async(self, type: str, data: Mapping[str, Any], **attributes: Any) -> Acknowledged:  # noqa: A002
+        """Publish from a coroutine; as `publish`, without blocking the event loop."""
+        future = await asyncio.to_thread(self.send, type, data, **attributes)
+        return await asyncio.wrap_future(future)
+
+    def send(
+        self,
+        type: str,  # noqa: A002
+        data: Mapping[str, Any],
+        *,
+        organization: str,
+        id: str | None = None,  # noqa: A002
+        time: datetime | None = None,
+        subject: str | None = None,
+        extensions: Mapping[str, str] | None = None,
+    ) -> Future[Acknowledged]:
+        """Hand one event to the client and return a future of its acknowledgement; arguments as `publish`.
+
+        Raises:
+            EventInvalid, RegistryUnavailable: At once, and nothing is sent. `NotAcknowledged` is the future's.
+        """
+        event = Event(
+            id=id if id is not None else uuid.uuid4().hex,
+            source=self._source,
+            type=type,
+            time=time if time is not None else datetime.now(UTC),
+            organization=organization,
+            subject=subject,
+            extensions=extensions or {},
+        )
+        events.check(event)
+        value = self._encode(event.type, data)
+        with _tracer.start_as_current_span(f"send {self._topic}", kind=trace.SpanKind.PRODUCER):
+            trace_context: dict[str, str] = {}
+            propagate.inject(trace_context)
+        headers: list[tuple[str, str | bytes | None]] = [*events.to_headers(event), *trace_context.items()]
+        return self._produce(event, value, headers)
+
+    def flush(self, timeout_s: float | None = None) -> None:
+        """Wait until every event sent so far is acknowledged or has failed.
+
+        Raises:
+            NotAcknowledged: Some were neither after `timeout_s`.
+        """
+        left = self._producer.flush(timeout_s if timeout_s is not None else self._timeout_s + 5)
+        if left:
+            raise NotAcknowledged(f"{left} events are neither acknowledged nor failed yet")
+
+    def close(self) -> None:
+        """Flush, and end the client."""
+        try:
+            self.flush()
+        finally:
+            self._closing.set()
+            self._thread.join(2.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _encode(self, event_type: str, data: Mapping[str, Any]) -> bytes:
+        known = self._system.event_types.get(event_type)
+        if known is None:
+            raise EventInvalid("type", _unknown_type(self._system, event_type))
+        check_data(known, data)
+        encoder = self._encoders.get(event_type)
+        if encoder is None:
+            encoder = self._encoders[event_type] = Encoder(self._registry, self._topic, known.schema)
+        value = encoder(data)
+        if len(value) > events.DATA_MAX_BYTES:
+            raise EventInvalid("data", f"is {len(value)} bytes encoded; at most {events.DATA_MAX_BYTES}")
+        return value
+
+    def _produce(
+        self, event: Event, value: bytes, headers: list[tuple[str, str | bytes | None]]
+    ) -> Future[Acknowledged]:
+        future: Future[Acknowledged] = Future()
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                future.set_exception(NotAcknowledged(f"event {event.id}: {error.str()}"))
+            else:
+                future.set_result(
+                    Acknowledged(event.id, self._topic, message.partition() or 0, message.offset() or 0)
+                )
+
+        key = event.extensions.get("partitionkey", event.organization)
+        try:
+            self._producer.produce(self._topic, value=value, key=key.encode(), headers=headers, on_delivery=report)
+        except BufferError:
+            future.set_exception(NotAcknowledged(f"event {event.id}: the client's queue is full, Kafka does not keep up"))
+        except KafkaException as error:
+            future.set_exception(NotAcknowledged(f"event {event.id}: {error.args[0].str()}"))
+        return future
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.1)
+
+
+def check_data(event_type: EventType, data: Mapping[str, Any]) -> None:
+    """Refuse data that does not fit an event type's schema.
+
+    Raises:
+        EventInvalid: Naming the field.
+    """
+    if not isinstance(data, Mapping):
+        raise EventInvalid("data", f"must be an object, not {type(data).__name__}")
+    try:
+        validate(dict(data), event_type.parsed, strict=True)
+    except ValidationError as error:
+        raise EventInvalid(*_explain(event_type, data, error)) from None
+
+
+def _explain(event_type: EventType, data: Mapping[str, Any], error: ValidationError) -> tuple[str, str]:
+    fields = [field["name"] for field in event_type.schema["fields"]]
+    for name in data:
+        if name not in fields:
+            near = difflib.get_close_matches(str(name), fields, n=1)
+            return f"data.{name}", "is no field of this event" + (f"; did you mean {near[0]}?" if near else "")
+    first: Any = error.errors[0] if isinstance(error.errors, list) else error.errors
+    where = str(getattr(first, "field", "") or "")
+    path = where.removeprefix(event_type.fullname).strip(".")
+    expected = getattr(first, "schema", "another type")
+    found = getattr(first, "datum", None)
+    if path and "." not in path and path not in data:
+        return f"data.{path}", "is required"
+    wanted: Any = expected["type"] if isinstance(expected, dict) and "type" in expected else expected
+    return f"data.{path}" if path else "data", f"must be {wanted}, not {type(found).__name__}"
+
+
+def _unknown_type(system: System, event_type: str) -> str:
+    near = difflib.get_close_matches(event_type, system.event_types, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(system.event_types))}"
+    return f"{event_type!r} is no event of {system.name}; {hint}"
+
+
+def _system(name: str) -> System:
+    systems = load_systems()
+    if name not in systems:
+        raise ConfigurationError("system", name, f"no such system; there are {', '.join(sorted(systems))}")
+    return systems[name]

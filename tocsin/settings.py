@@ -1,0 +1,63 @@
+"""What an operator may set, read from the environment (`TOCSIN_*`) and from `.tocsin/local.env`.
+
+Every default works for the local stack, so that a first run needs nothing configured. Policy lives here; what
+a program remembers while it runs does not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tocsin.errors import ConfigurationError
+
+LOCAL_ENV = Path(".tocsin/local.env")
+"""Written by the local stack; it lets every command work in a checkout without settings."""
+
+
+class Settings(BaseSettings):
+    """Settings that more than one program or the library itself reads."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOCSIN_", env_file=LOCAL_ENV, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    kafka: str = Field("127.0.0.1:19092", description="Bootstrap servers, comma separated.")
+    kafka_options: dict[str, str] = Field(
+        default_factory=dict, description="librdkafka options for every client (TLS, SASL), as JSON."
+    )
+    registry: str = Field(
+        "http://127.0.0.1:18081/apis/ccompat/v7", description="Confluent-compatible schema registry."
+    )
+    topic_prefix: str = Field("tocsin", pattern=r"^[a-zA-Z0-9._-]{1,60}$", description="Begins every topic.")
+    partitions: int = Field(12, ge=1, le=1024, description="Partitions of the keyed topics, at creation.")
+    replication: int = Field(1, ge=1, le=9, description="Replication factor of topics, at creation.")
+    session_s: float = Field(10.0, ge=1, description="Consumer group session: how soon a dead process is replaced.")
+    stop_deadline_s: float = Field(25.0, gt=0, description="How long a SIGTERM lets open work finish.")
+    api: str = Field("http://127.0.0.1:8600", description="Address of the control API.")
+    api_key: SecretStr | None = Field(None, description="API key of the `tocsin` command.")
+    keyring: SecretStr | None = Field(None, description="Keys for secrets at rest: `id:base64,…`, primary first.")
+    keyring_file: Path | None = Field(None, description="File with the same, one key a line.")
+    allow_http: bool = Field(False, description="Accept http:// endpoints where a system does not forbid it.")
+    allow_cidrs: tuple[str, ...] = Field((), description="Address ranges opened although policy refuses them.")
+    denied_cidrs: tuple[str, ...] = Field((), description="The operator's own ranges, refused besides the table.")
+    ca_file: Path | None = Field(None, description="PEM file with authorities trusted besides the public ones.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info")
+
+
+def load() -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: A variable is malformed; the message names it, never its value.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = "TOCSIN_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(name, "", str(first["msg"])) from None

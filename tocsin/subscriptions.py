@@ -1,0 +1,78 @@
+"""Subscriptions: who wants which events where. Values only; the control API writes them, all others read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+EFFECTIVE_MARGIN_S: Final = 1.0
+"""A change counts from this long after its acknowledgement; no router works with an older table than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A sealed signing secret; `tocsin.secrets` opens it. Times are milliseconds since the epoch."""
+
+    id: str
+    key_id: str
+    nonce: bytes = field(repr=False)
+    sealed: bytes = field(repr=False)
+    created_at: int
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One version of a subscription; the fields are those of `schemas/pipeline/subscription.avsc`.
+
+    Attributes:
+        offset: Where this version lies in the subscriptions topic; -1 before it is written.
+    """
+
+    id: str
+    organization: str
+    system: str
+    url: str
+    event_types: tuple[str, ...]
+    created_at: int
+    updated_at: int
+    effective_at: int
+    format: str | None = None
+    scope: Mapping[str, str] = field(default_factory=dict)
+    active: bool = True
+    inactive_reason: str | None = None
+    description: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[StoredSecret, ...] = ()
+    generation: int = 1
+    version: int = 1
+    offset: int = -1
+
+
+def to_record(subscription: Subscription) -> dict[str, Any]:
+    """Return the Avro record of a subscription."""
+    record = _fields(subscription)
+    record.pop("offset")
+    record["event_types"] = list(subscription.event_types)
+    record["secrets"] = [_fields(secret) for secret in subscription.secrets]
+    return record
+
+
+def from_record(record: Mapping[str, Any], offset: int) -> Subscription:
+    """Return the subscription that an Avro record holds."""
+    known = {name: record[name] for name in Subscription.__slots__ if name in record}
+    known["event_types"] = tuple(record["event_types"])
+    known["secrets"] = tuple(StoredSecret(**secret) for secret in record["secrets"])
+    return Subscription(**known, offset=offset)
+
+
+def live_secrets(subscription: Subscription, now_ms: int) -> tuple[StoredSecret, ...]:
+    """Return the secrets that still sign at `now_ms`, current first."""
+    return tuple(
+        secret for secret in subscription.secrets if secret.expires_at is None or now_ms < secret.expires_at
+    )
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}

@@ -1,0 +1,297 @@
+"""Systems: a folder of data each, read once and checked whole. No code knows a system's name.
+
+`schemas/<system>/` holds `system.toml` and an Avro schema per event type; a folder more is a system more.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import fastavro
+from fastavro.validation import ValidationError, validate
+
+from tocsin.errors import ConfigurationError, RenderError
+from tocsin.wire.contracts import contracts_root, read_json
+from tocsin.wire.declarations import SystemFile, read
+from tocsin.wire.facts import DeliveryFacts, EventFacts
+from tocsin.wire.formats import OpenFormat, WireFormat, compile_format, load_formats
+from tocsin.wire.payload import Payload, ShapeInvalid, compile_payload
+from tocsin.wire.rendering import render
+
+__all__ = ["Api", "EventType", "System", "Systems", "TestEvent", "WireFormat", "load_systems"]
+
+_NOT_SYSTEMS: Final = frozenset({"formats", "pipeline"})
+_SYSTEM_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
+_EVENT_TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z")
+
+ExampleSource = Literal["documentation", "tocsin"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One event type of a system.
+
+    Attributes:
+        name: Such as `drift.alert`.
+        schema: The Avro schema as written.
+        parsed: The same as fastavro has parsed it.
+        fullname: The record's name with namespace.
+        description: When it happens.
+        example: Data of an example event.
+        example_source: `documentation` if the system's document shows it, `tocsin` if it was made up.
+        version: Raised at each change of the schema.
+    """
+
+    name: str
+    schema: Mapping[str, Any] = field(repr=False)
+    parsed: Any = field(repr=False)
+    fullname: str
+    description: str
+    example: Mapping[str, Any] = field(repr=False)
+    example_source: ExampleSource
+    version: int
+
+    def field_names(self) -> frozenset[str]:
+        """Return the names of the data's fields."""
+        return frozenset(each["name"] for each in self.schema["fields"])
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the control API owes a system's clients; see `ApiTable`."""
+
+    paths: tuple[str, ...]
+    rate_per_minute: int | None
+    scope: tuple[str, ...]
+    created: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestEvent:
+    """The documented test event; None where the document leaves it open, then a type's example serves."""
+
+    event_type: str | None
+    data: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One documented system.
+
+    Attributes:
+        name: Its folder's name.
+        title: Its name for people.
+        documentation: Where it is documented.
+        notes: What the documents leave open or contradict, and what was chosen.
+        event_types: By name.
+        wire: Its own wire format.
+        retries: Tiers; the n-th is waited in after the n-th failed attempt.
+        timeout_s: From DNS to the answer's headers.
+        https_only: Whether its endpoints must be HTTPS, whatever the installation allows.
+        disable_after: Failures in a row after which an endpoint is disabled, or None.
+        host_formats: Hosts that understand an open format only, and which.
+        api: What the control API owes its clients.
+        test: Its test event.
+    """
+
+    name: str
+    title: str
+    documentation: tuple[str, ...]
+    notes: tuple[str, ...]
+    event_types: Mapping[str, EventType]
+    wire: WireFormat
+    retries: tuple[str, ...]
+    timeout_s: float
+    https_only: bool
+    disable_after: int | None
+    host_formats: Mapping[str, str]
+    api: Api
+    test: TestEvent
+
+
+class Systems(Mapping[str, System]):
+    """Every system by name, and the open formats; immutable."""
+
+    def __init__(self, systems: Mapping[str, System], formats: Mapping[str, OpenFormat]) -> None:
+        self._systems = MappingProxyType(dict(systems))
+        self.formats: Mapping[str, WireFormat] = MappingProxyType({name: each.wire for name, each in formats.items()})
+        self._bound = {
+            (system.name, name): each.bind(system.wire) for system in systems.values() for name, each in formats.items()
+        }
+
+    def __getitem__(self, name: str) -> System:
+        return self._systems[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._systems)
+
+    def __len__(self) -> int:
+        return len(self._systems)
+
+    def wire_format(self, system: str, format: str | None) -> WireFormat:  # noqa: A002 - the subscription's word
+        """Return the wire format of a subscription: the same object at every call.
+
+        Args:
+            system: The subscription's system.
+            format: An open format, or None for the system's own.
+
+        Raises:
+            KeyError: No such system or format.
+        """
+        if format is None or format == system:
+            return self._systems[system].wire
+        return self._bound[system, format]
+
+
+def load_systems(root: Path | None = None) -> Systems:
+    """Read every system and open format, and check that each works.
+
+    Args:
+        root: The folder of contracts; None for this installation's own, which is read once.
+
+    Raises:
+        ConfigurationError: Something is malformed; it names file, key and reason, and nothing is half loaded.
+    """
+    return _installed() if root is None else _load(root)
+
+
+@cache
+def _installed() -> Systems:
+    return _load(contracts_root())
+
+
+def _load(root: Path) -> Systems:
+    formats = load_formats(root / "formats")
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
+    systems = {path.name: _system(path, formats) for path in folders if path.name not in _NOT_SYSTEMS}
+    for name in sorted(systems.keys() & formats.keys()):
+        raise ConfigurationError(str(root / "formats" / f"{name}.toml"), "", "a system has this name already")
+    return Systems(systems, formats)
+
+
+def _system(folder: Path, formats: Mapping[str, OpenFormat]) -> System:
+    if not _SYSTEM_NAME.match(folder.name):
+        raise ConfigurationError(str(folder), "", "a system's name has lower-case letters, digits and hyphens")
+    path = folder / "system.toml"
+    declared = read(path, SystemFile)
+    event_types, payloads = _event_types(folder)
+    wire = compile_format(folder.name, path, declared, declared.scheme(declared.signature))
+    wire = replace(wire, payloads=MappingProxyType(payloads))
+    system = System(
+        name=folder.name,
+        title=declared.title,
+        documentation=tuple(declared.documentation),
+        notes=tuple(declared.notes),
+        event_types=MappingProxyType(event_types),
+        wire=wire,
+        retries=tuple(declared.retries),
+        timeout_s=declared.timeout_s,
+        https_only=declared.endpoint.https_only,
+        disable_after=declared.disable.consecutive_failures if declared.disable else None,
+        host_formats=MappingProxyType(declared.endpoint.formats),
+        api=Api(
+            tuple(declared.api.paths),
+            declared.api.rate_per_minute,
+            tuple(declared.api.scope),
+            tuple(declared.api.created),
+        ),
+        test=TestEvent(declared.test.event_type, declared.test.data),
+    )
+    _check(system, path, formats)
+    return system
+
+
+def _event_types(folder: Path) -> tuple[dict[str, EventType], dict[str, Payload]]:
+    found: dict[str, EventType] = {}
+    payloads: dict[str, Payload] = {}
+    for path in sorted(folder.glob("*.avsc")):
+        event_type, payload = _event_type(path, f"tocsin.{folder.name.replace('-', '_')}")
+        if event_type.name in found or event_type.fullname in {each.fullname for each in found.values()}:
+            raise ConfigurationError(str(path), "eventType", "another schema of this system has this type or name")
+        found[event_type.name] = event_type
+        payloads[event_type.name] = payload
+    if not found:
+        raise ConfigurationError(str(folder), "", "no event types: an .avsc each")
+    return found, payloads
+
+
+def _event_type(path: Path, namespace: str) -> tuple[EventType, Payload]:
+    schema = read_json(path)
+
+    def require(holds: bool, key: str, reason: str) -> None:
+        if not holds:
+            raise ConfigurationError(str(path), key, reason)
+
+    require(schema.get("type") == "record", "type", "must be a record")
+    require(schema.get("namespace") == namespace, "namespace", f"must be {namespace}")
+    require(bool(schema.get("doc")), "doc", "says when the event happens")
+    name = schema.get("eventType")
+    require(isinstance(name, str) and bool(_EVENT_TYPE.match(name)), "eventType", "is a dotted lower-case name")
+    example = schema.get("example")
+    require(isinstance(example, dict), "example", "must be the data of an example event")
+    require(schema.get("exampleSource") in ("documentation", "tocsin"), "exampleSource", "is documentation or tocsin")
+    version = schema.get("version", 1)
+    require(isinstance(version, int) and version >= 1, "version", "is a number from 1")
+    try:
+        parsed = fastavro.parse_schema(_avro_only(schema))
+        payload = compile_payload(schema)
+    except ShapeInvalid as error:
+        raise ConfigurationError(str(path), error.field, error.reason) from error
+    except Exception as error:  # fastavro raises KeyError and others for what a schema lacks
+        raise ConfigurationError(str(path), "", f"is no Avro schema: {type(error).__name__}: {error}") from error
+    try:
+        validate(example, parsed, strict=True)
+    except ValidationError as error:
+        raise ConfigurationError(str(path), "example", f"does not fit the schema: {error}") from error
+    made = EventType(
+        name=str(name),
+        schema=schema,
+        parsed=parsed,
+        fullname=f"{namespace}.{schema['name']}",
+        description=schema["doc"],
+        example=MappingProxyType(dict(example or {})),
+        example_source=schema["exampleSource"],
+        version=version,
+    )
+    return made, payload
+
+
+def _avro_only(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in ("example", "exampleSource")}
+
+
+def _check(system: System, path: Path, formats: Mapping[str, OpenFormat]) -> None:
+    """Check what one file alone can't show: templates against every example, names against what there is."""
+    for host, name in system.host_formats.items():
+        if name not in formats:
+            raise ConfigurationError(str(path), f"endpoint.formats.{host}", f"no open format {name!r}")
+    test = system.test
+    if test.event_type is not None and test.event_type not in system.event_types:
+        raise ConfigurationError(str(path), "test.event_type", f"{test.event_type!r} is no event of {system.name}")
+    for event_type in system.event_types.values():
+        _check_event_type(system, event_type, path)
+
+
+def _check_event_type(system: System, event_type: EventType, path: Path) -> None:
+    names = event_type.field_names()
+    twice = sorted(system.wire.flat_keys & names)
+    if twice:
+        raise ConfigurationError(str(path), "body", f"{twice[0]!r} is a field of {event_type.name} too")
+    for scope in system.api.scope:
+        if scope not in names:
+            raise ConfigurationError(str(path), "api.scope", f"{event_type.name} has no field {scope!r}")
+    event = EventFacts(
+        "example", "/example", event_type.name, datetime(2026, 1, 1, tzinfo=UTC), "example", None, system.name
+    )
+    try:
+        render(system.wire, event, event_type.example, DeliveryFacts(uuid.UUID(int=0), "example"))
+    except RenderError as error:
+        raise ConfigurationError(str(path), "body", f"the example of {event_type.name}: {error}") from error
