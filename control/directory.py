@@ -40,11 +40,6 @@ class Directory:
         behind = sorted((one for one in known if after is None or position(one) > after), key=position)
         return behind[:limit], len(behind) > limit
 
-    def count(self, organization: str) -> int:
-        """Return how many subscriptions an organization has."""
-        with self._lock:
-            return len(self._by_organization.get(organization, {}))
-
     def _remove(self, organization: str, subscription_id: str) -> None:
         own = self._by_organization[organization]
         del own[subscription_id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
@@ -15,8 +14,6 @@ from starlette.exceptions import HTTPException
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
-
-_log = logging.getLogger("tocsin.control")
 
 
 class Fault(BaseModel):
@@ -123,5 +120,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _failure(request: Request, error: Exception) -> JSONResponse:
-        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        # The server above logs it.
         return Problem(500, "internal_error", "the request failed here; it is logged").response()

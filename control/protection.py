@@ -43,5 +43,5 @@ class Protection:
 
 
 def _announced_bytes(headers: Headers) -> int:
-    length = headers.get("content-length", "")
+    length = headers.get("content-length", "")[:20]
     return int(length) if length.isdecimal() else 0

@@ -15,12 +15,12 @@ from typing import Any, Final
 SCOPES: Final = ("publish", "manage", "read", "replay", "admin")
 """What a key may allow; `admin` allows everything, each other one itself alone."""
 
-RANDOM_BYTES: Final = 48
-"""How much randomness a key is made of."""
-
-_ID_CHARS: Final = 12
+_ID_BYTES: Final = 7
 _SECRET_CHARS: Final = 40
 _SECRET_BYTES: Final = 29  # the most that 40 letters and digits can hold
+RANDOM_BYTES: Final = _ID_BYTES + _SECRET_BYTES
+"""How many random bytes a key is made of."""
+
 _LETTERS: Final = string.ascii_letters + string.digits
 
 _SHAPE = re.compile(r"toc_([a-z0-9]{12})_([A-Za-z0-9]{40})([a-z2-7]{7})\Z")
@@ -55,8 +55,8 @@ def new_key(random: bytes) -> tuple[str, str]:
     """
     if len(random) < RANDOM_BYTES:
         raise ValueError(f"a key is made of {RANDOM_BYTES} random bytes, not {len(random)}")
-    key_id = base64.b32encode(random[:10]).decode().lower()[:_ID_CHARS]
-    secret = _letters(int.from_bytes(random[10 : 10 + _SECRET_BYTES]))
+    key_id = base64.b32encode(random[:_ID_BYTES]).decode().lower().rstrip("=")
+    secret = _letters(int.from_bytes(random[_ID_BYTES:RANDOM_BYTES]))
     return key_id, f"toc_{key_id}_{secret}{_checksum(key_id + secret)}"
 
 

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     keyring_file: Path | None = Field(None, description="File with the same, one key a line.")
     allow_http: bool = Field(False, description="Accept http:// endpoints where a system does not forbid it.")
     allow_cidrs: tuple[str, ...] = Field((), description="Address ranges opened although policy refuses them.")
+    ports: tuple[int, ...] = Field((443, 8443, 80, 8080), description="Ports an endpoint may have.")
+    nat64_prefixes: tuple[str, ...] = Field((), description="Translation prefixes of an IPv6-only host.")
     denied_cidrs: tuple[str, ...] = Field((), description="The operator's own ranges, refused besides the table.")
     ca_file: Path | None = Field(None, description="PEM file with authorities trusted besides the public ones.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")

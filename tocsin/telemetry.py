@@ -16,8 +16,8 @@ def configure_logging(program: str, log_format: Literal["console", "json"], leve
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(program) if log_format == "json" else _Console(program))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)
+    for chatty in ("httpx", "httpx2", "httpcore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 class _Console(logging.Formatter):

@@ -32,8 +32,8 @@ from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
 
 IN_FLIGHT_MAX = 4_096
-RESERVED_FILES = 96
-"""File descriptors left for Kafka, logs and DNS."""
+RESERVED_FILES = 128
+"""File descriptors left for Kafka, logs, DNS, and connections that idle."""
 
 _log = logging.getLogger("tocsin.delivery")
 

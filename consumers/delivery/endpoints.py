@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from consumers.delivery.client import BLOCKED
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy, parse_url
 from tocsin.errors import DestinationNotAllowed, NoSecret, SecretInvalid, UrlInvalid
 from tocsin.kafka.tables import Table
 from tocsin.secrets import Keyring
 from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription, live_secrets
+from tocsin.wire.rendering import inject_secret
 from tocsin.wire.signing import SigningKey, sign, signing_key
 from tocsin.wire.systems import Systems, WireFormat
 
@@ -46,14 +48,27 @@ class Endpoint:
     def generation(self) -> int:
         return self.subscription.generation
 
-    def request_headers(self, delivery: Delivery, timestamp: int) -> Sequence[tuple[str, str]]:
-        """Return the headers of one attempt: what was rendered, the owner's own, and the signature made now."""
+    def body(self, delivery: Delivery) -> bytes:
+        """Return the bytes to send: those rendered, and a secret in them where the format wants one there."""
+        return inject_secret(delivery.body, self.wire, self.keys[0].text if self.keys else "")
+
+    def request_headers(self, delivery: Delivery, body: bytes, timestamp: int) -> Sequence[tuple[str, str]]:
+        """Return the headers of one attempt: what was rendered, the owner's own, and the signature made now.
+
+        Args:
+            delivery: What is sent.
+            body: Exactly the bytes that are sent.
+            timestamp: Of this attempt, seconds since the epoch.
+
+        Raises:
+            NoSecret: There is no key to sign with; nothing may leave.
+        """
         signature = sign(
             self.wire.signature,
             self.keys,
             message_id=delivery.delivery_id,
             timestamp=timestamp,
-            body=delivery.body,
+            body=body,
         )
         return [
             ("content-type", delivery.content_type),
@@ -116,8 +131,11 @@ class Endpoints:
         try:
             destination = parse_url(subscription.url, self._policy, https_only=system.https_only)
             keys = self._keys(subscription, wire, now_ms)
-        except (UrlInvalid, DestinationNotAllowed) as error:
-            return Refused("blocked_destination", str(error))
+            if not keys:
+                raise NoSecret("the subscription has no signing secret that is still valid")
+        except (UrlInvalid, DestinationNotAllowed):
+            # The tenant reads this: it hears that it is refused, never what lies there.
+            return Refused("blocked_destination", BLOCKED)
         except (NoSecret, SecretInvalid) as error:
             return Refused("no_secret", str(error))
         return Endpoint(
@@ -131,9 +149,6 @@ class Endpoints:
         )
 
     def _keys(self, subscription: Subscription, wire: WireFormat, now_ms: int) -> tuple[SigningKey, ...]:
-        live = live_secrets(subscription, now_ms)
-        # A receiver that compares one signature goes on with the previous secret until that expires.
-        chosen = live if wire.signature.multiple else live[-1:]
         return tuple(
             signing_key(
                 wire.signature,
@@ -141,5 +156,5 @@ class Endpoints:
                     secret, topic=self._topic, organization=subscription.organization, subscription=subscription.id
                 ),
             )
-            for secret in chosen
+            for secret in live_secrets(subscription, now_ms)
         )

@@ -10,12 +10,14 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Final, Generic, Protocol, TypeVar
 
 from consumers.delivery.pace import Pace, Signal
 from tocsin import tiers
 
 DUE_EVERY: Final = 4
+SOON_S: Final = 2.0 * tiers.seconds(tiers.SHORTEST)
 IDLE_LANES_MAX: Final = 10_000
 """Paces of idle endpoints that are remembered; beyond it the longest idle are forgotten."""
 
@@ -93,7 +95,7 @@ class Lanes(Generic[W]):
         lane = self._lanes[endpoint]
         lane.ready = False
         work = lane.pop()
-        lane.pace.started()
+        lane.pace.started(now_s)
         self._in_flight += 1
         self._offer(endpoint, lane, now_s)
         return work
@@ -118,11 +120,11 @@ class Lanes(Generic[W]):
         self._ready = deque(name for name in self._ready if self._still_ready(name))
         return removed
 
-    def overflow(self, among: Callable[[W], bool], spare: int, now_s: float) -> list[W]:
-        """Take out what would wait here longer than in the shortest tier, oldest first.
+    def overflow(self, among: Callable[[W], bool], spare: int, now_s: float) -> list[tuple[W, float]]:
+        """Take out what an endpoint can't take soon, oldest first, each with the seconds it would have waited.
 
-        A burst to an endpoint that keeps up stays: parking it would slow it. Of an endpoint that does not, what
-        is beyond its share goes.
+        What an endpoint takes within `SOON_S` stays: it must not run dry while its work is parked, and a burst to an
+        endpoint that keeps up is not slowed. Beyond that, and beyond the endpoint's share, goes.
 
         Args:
             among: Which waiting deliveries count: those of the partition whose window fills.
@@ -134,12 +136,16 @@ class Lanes(Generic[W]):
         if sum(map(len, chosen.values())) <= spare or not chosen:
             return []
         share = spare // len(chosen)
-        parked: list[W] = []
+        parked: list[tuple[W, float]] = []
         for name, works in chosen.items():
             lane = self._lanes[name]
-            if len(works) > share and lane.pace.expected_wait_s(len(lane), now_s) > tiers.seconds(tiers.SHORTEST):
-                parked += works[: len(works) - share]
-        gone = set(map(id, parked))
+            rate = lane.pace.rate(now_s)
+            if rate is None:
+                continue
+            stays = max(share, ceil(SOON_S * rate))
+            wait_s = len(lane) / rate if rate > 0.01 else float("inf")
+            parked += [(work, wait_s) for work in works[: max(0, len(works) - stays)]]
+        gone = {id(work) for work, _ in parked}
         self.remove(lambda work: id(work) in gone)
         return parked
 

@@ -26,11 +26,13 @@ Resolve = Callable[[str], Sequence[Address]]
 class Lookup:
     """Names to addresses. One lookup of a name at a time; callers that want the same name share it."""
 
-    def __init__(self, resolve: Resolve | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, resolve: Resolve | None = None, *, timeout_s: float = TIMEOUT_S, at_once: int = HUNG_MAX
+    ) -> None:
         self._resolve = resolve or system_resolve
         self._timeout_s = timeout_s
         self._under_way: dict[str, asyncio.Future[Sequence[Address]]] = {}
-        self._slots = asyncio.Semaphore(HUNG_MAX)
+        self._slots = asyncio.Semaphore(at_once)
 
     async def addresses(self, name: str) -> Sequence[Address]:
         """Return all addresses of a name.
@@ -53,7 +55,10 @@ class Lookup:
     async def _shared(self, name: str) -> Sequence[Address]:
         if (under_way := self._under_way.get(name)) is None:
             await self._slots.acquire()
-            under_way = self._under_way.get(name) or self._start(name)
+            if (under_way := self._under_way.get(name)) is not None:
+                self._slots.release()
+            else:
+                under_way = self._start(name)
         return await asyncio.shield(under_way)
 
     def _start(self, name: str) -> asyncio.Future[Sequence[Address]]:

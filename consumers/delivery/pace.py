@@ -1,8 +1,8 @@
 """The pace of one endpoint: how many POSTs may be in flight to it. Pure; time is an argument.
 
-Additive increase, multiplicative decrease, as TCP shares a line: successes raise the limit while it is in use,
-429, 503 and timeouts halve it, at most once per round trip. A fast endpoint soon takes all there is; a hanging one
-costs the sockets it was started with, then one.
+Additive increase, multiplicative decrease, as TCP shares a line: successes raise the limit while it is in use and
+answers come as quickly as ever; 429, 503 and timeouts halve it, at most once per round trip. A fast endpoint soon
+takes all there is; a hanging one costs the sockets it was started with, then one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ Signal = Literal["success", "overload", "neutral"]
 START: Final = 8.0
 FLOOR: Final = 1.0
 CEILING: Final = 1_024.0
-_RATE_HALF_LIFE_S: Final = 5.0
+QUEUEING_S: Final = 0.01
+"""An answer that takes this much longer than twice the quickest has waited at the endpoint: more POSTs at once
+would only wait longer."""
+RATE_HALF_LIFE_S: Final = 5.0
+RATE_KNOWN_AFTER_S: Final = 1.0
+QUICKEST_DOUBLES_S: Final = 300.0
+"""The quickest answer is forgotten this slowly, so that a path that has become slower is learned."""
 
 
 class Pace:
@@ -26,7 +32,18 @@ class Pace:
         held_until_s: No POST before this moment; the endpoint asked for it with Retry-After.
     """
 
-    __slots__ = ("_cut_at_s", "_rate", "_rate_at_s", "_slow_start", "held_until_s", "in_flight", "limit")
+    __slots__ = (
+        "_began_s",
+        "_counted",
+        "_counted_at_s",
+        "_cut_at_s",
+        "_quickest_at_s",
+        "_quickest_s",
+        "_slow_start",
+        "held_until_s",
+        "in_flight",
+        "limit",
+    )
 
     def __init__(self) -> None:
         self.limit = START
@@ -34,16 +51,21 @@ class Pace:
         self.held_until_s = 0.0
         self._slow_start = True
         self._cut_at_s = float("-inf")
-        self._rate = 0.0
-        self._rate_at_s: float | None = None
+        self._quickest_s = float("inf")
+        self._quickest_at_s = 0.0
+        self._began_s: float | None = None
+        self._counted = 0.0
+        self._counted_at_s = 0.0
 
     def may_start(self, now_s: float) -> bool:
         """Return whether one more POST may begin."""
         return self.in_flight < int(self.limit) and now_s >= self.held_until_s
 
-    def started(self) -> None:
+    def started(self, now_s: float) -> None:
         """Note that a POST begins."""
         self.in_flight += 1
+        if self._began_s is None:
+            self._began_s = self._counted_at_s = now_s
 
     def ended(self, signal: Signal, *, started_s: float, now_s: float, retry_after_s: float | None = None) -> None:
         """Note how a POST ended.
@@ -56,28 +78,40 @@ class Pace:
         """
         was_needed = self.in_flight * 2 >= self.limit
         self.in_flight -= 1
-        self._count(now_s)
-        if signal == "success" and was_needed:
-            self.limit = min(CEILING, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
+        self._counted = self._decayed(now_s) + 1
+        self._counted_at_s = now_s
+        if signal == "success":
+            at_once = self._at_once(now_s - started_s, now_s)
+            if was_needed and at_once:
+                self.limit = min(CEILING, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
+            self._slow_start = self._slow_start and at_once
         elif signal == "overload":
-            if started_s >= self._cut_at_s:
-                self.limit = max(FLOOR, self.limit / 2)
-                self._cut_at_s = now_s
-            self._slow_start = False
+            self._cut(started_s, now_s)
             if retry_after_s is not None:
                 self.held_until_s = max(self.held_until_s, now_s + retry_after_s)
 
-    def expected_wait_s(self, waiting: int, now_s: float) -> float:
-        """Return how long the last of `waiting` deliveries would wait at the present rate."""
-        held_s = max(0.0, self.held_until_s - now_s)
-        rate = self._decayed(now_s)
-        return held_s + (waiting / rate if rate > 0.01 else float("inf"))
+    def rate(self, now_s: float) -> float | None:
+        """Return how many POSTs end per second, or None while it has been in use too short to say."""
+        if self._began_s is None or now_s - self._began_s < RATE_KNOWN_AFTER_S:
+            return None
+        # A decaying count of what ended, over the decaying length of the time that was looked at.
+        looked_at = 1.0 - 0.5 ** ((now_s - self._began_s) / RATE_HALF_LIFE_S)
+        return float(self._decayed(now_s) * _LN2 / RATE_HALF_LIFE_S / looked_at)
 
-    def _count(self, now_s: float) -> None:
-        self._rate = self._decayed(now_s) + 0.6931 / _RATE_HALF_LIFE_S
-        self._rate_at_s = now_s
+    def _at_once(self, took_s: float, now_s: float) -> bool:
+        faded_s = self._quickest_s * 2 ** ((now_s - self._quickest_at_s) / QUICKEST_DOUBLES_S)
+        self._quickest_s, self._quickest_at_s = min(took_s, faded_s), now_s
+        return took_s <= 2 * self._quickest_s + QUEUEING_S
+
+    def _cut(self, started_s: float, now_s: float) -> None:
+        # Many that began before the last cut tell of the same trouble.
+        if started_s >= self._cut_at_s:
+            self.limit = max(FLOOR, self.limit / 2)
+            self._cut_at_s = now_s
+        self._slow_start = False
 
     def _decayed(self, now_s: float) -> float:
-        if self._rate_at_s is None:
-            return 0.0
-        return float(self._rate * 0.5 ** (max(0.0, now_s - self._rate_at_s) / _RATE_HALF_LIFE_S))
+        return float(self._counted * 0.5 ** (max(0.0, now_s - self._counted_at_s) / RATE_HALF_LIFE_S))
+
+
+_LN2: Final = 0.693147

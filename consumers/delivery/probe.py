@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
-import secrets
+import os
 import sys
 import time
 import uuid
@@ -34,8 +31,13 @@ from consumers.delivery.transport import tls_context
 from consumers.delivery.verdict import Action, judge
 from tocsin.destinations import Policy, parse_url
 from tocsin.errors import ConfigurationError, DestinationNotAllowed, UrlInvalid
+from tocsin.wire.signing import SignatureScheme, new_secret, sign
+from tocsin.wire.systems import load_systems
 
 TIMEOUT_S: Final = 10.0
+FORMAT: Final = "standard-webhooks"
+"""What a probe is signed after, with a secret that nobody knows: an endpoint that verifies will refuse it."""
+
 BODY: Final = b'{"type":"tocsin.probe","data":{}}'
 
 _OUTCOMES: Final[Mapping[Action, str]] = {
@@ -53,7 +55,8 @@ class Probe:
     client: DeliveryClient
     policy: Policy
     timeout_s: float
-    secret: bytes
+    scheme: SignatureScheme
+    secret: str
 
     async def run(self, case: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one case."""
@@ -67,7 +70,7 @@ class Probe:
             return _answer(case, "blocked", error=f"url_invalid: {error}")
         except DestinationNotAllowed as error:
             return _answer(case, "blocked", error=f"destination_not_allowed: {error}")
-        headers = signed_headers(self.secret, f"msg_{uuid.uuid4()}", int(time.time()), BODY)
+        headers = signed_headers(self.scheme, self.secret, str(uuid.uuid4()), int(time.time()), BODY)
         outcome = await self.client.post(
             url=destination.url, headers=headers, body=BODY, timeout_s=self.timeout_s
         )
@@ -82,17 +85,12 @@ def _answer(
     return {"id": case.get("id"), "outcome": outcome, "retry_after": retry_after, "error": error}
 
 
-def signed_headers(secret: bytes, message_id: str, timestamp: int, body: bytes) -> list[tuple[str, str]]:
-    """Return the headers of a POST signed after Standard Webhooks."""
-    signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
-    signature = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
-    return [
-        ("Content-Type", "application/json"),
-        ("User-Agent", "Tocsin-Probe"),
-        ("webhook-id", message_id),
-        ("webhook-timestamp", str(timestamp)),
-        ("webhook-signature", f"v1,{signature}"),
-    ]
+def signed_headers(
+    scheme: SignatureScheme, secret: str, message_id: str, timestamp: int, body: bytes
+) -> list[tuple[str, str]]:
+    """Return the headers of a probe's POST."""
+    signature = sign(scheme, [secret], message_id=message_id, timestamp=timestamp, body=body)
+    return [("content-type", "application/json"), ("user-agent", "Tocsin-Probe"), *signature]
 
 
 async def run(options: argparse.Namespace, policy: Policy) -> int:
@@ -100,7 +98,8 @@ async def run(options: argparse.Namespace, policy: Policy) -> int:
     tls = tls_context(options.ca, verify=not options.insecure_tls)
     # Whether http is allowed is decided case by case, before the client sees the URL.
     async with DeliveryClient(replace(policy, allow_http=True), tls=tls) as client:
-        probe = Probe(client, policy, options.timeout, secrets.token_bytes(32))
+        scheme = load_systems().formats[FORMAT].signature
+        probe = Probe(client, policy, options.timeout, scheme, new_secret(scheme, os.urandom))
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             if line.isspace():
                 continue

@@ -280,9 +280,10 @@ class Delivering:
         signal: Signal = "neutral"
         retry_after_s: float | None = None
         try:
-            headers = endpoint.request_headers(work.delivery, started_ms // 1000)
+            body = endpoint.body(work.delivery)
+            headers = endpoint.request_headers(work.delivery, body, started_ms // 1000)
             outcome = await self._client.post(
-                url=endpoint.url, headers=headers, body=work.delivery.body, timeout_s=endpoint.timeout_s
+                url=endpoint.url, headers=headers, body=body, timeout_s=endpoint.timeout_s
             )
             verdict = judge(outcome, time.time())
             signal = _signal(verdict)
@@ -355,8 +356,8 @@ class Delivering:
             if not held:
                 continue
             works = self._lanes.overflow(lambda work, part=part: work.record.part == part, len(held) // 2, time.monotonic())  # type: ignore[misc]
-            for work in works:
-                decision = schedule.parked(work.progress, _now_ms())
+            for work, wait_s in works:
+                decision = schedule.parked(work.progress, _now_ms(), wait_s)
                 self._decide(work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms()))
             if works:
                 _log.warning("%s %d: parked %d deliveries of endpoints that do not keep up", *part, len(works))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 POLL_S = 0.02
 ROTATE_BYTES = 10 * 1024 * 1024
-"""Looked at when a process starts; a log on DEBUG reaches it in a day, one on INFO in months."""
+"""Looked at when a process starts; a run by itself is not bounded."""
 
 
 TELLING = ("ERROR", "FATAL", "Caused by", "Exception", "Error:")

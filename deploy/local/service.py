@@ -19,7 +19,7 @@ from deploy.local.progress import Say, silent, step
 from deploy.local.settings import LocalSettings, Port
 
 START_S = 90.0
-"""Twenty times what a start takes here; a laptop that does other work may be slow."""
+"""A start takes 2 to 7 s on two idle cores; a laptop that does other work may be slow."""
 
 STOP_S = 20.0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from confluent_kafka import Message, TopicPartition
 
 from deploy.local.programs import Fleet, Program
 from deploy.local.stack import Stack
-from tocsin import keys, secrets
+from tocsin import deliveries, keys, secrets, subscriptions
 from tocsin.kafka import clients, pipeline
 from tocsin.kafka import topics as topics_module
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Writer, Written
+from tocsin.secrets import load_keyring
 from tocsin.settings import Settings
+from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
 
 
@@ -58,7 +61,7 @@ class Installation:
 
     def another(self, name: str, **environment: str) -> Program:
         """Start one more copy of a program, and wait until it is ready."""
-        (program,) = self.fleet.add(name, **environment)
+        (program,) = self.fleet.add(name, 1, **environment)
         program.start()
         return program
 
@@ -69,6 +72,72 @@ class Installation:
         encode = pipeline.encoder(self.registry, self.topics, "api_key")
         self.write(Outgoing(self.topics.keys, key_id.encode(), encode(keys.to_record(key))))
         return text
+
+    def subscription(self, url: str, *, secret: str | None = None, **changes: Any) -> Subscription:
+        """Write a subscription by hand, as the control API would, and return it; `changes` are its fields."""
+        subscription_id = f"wh_{uuid.uuid4().hex[:24]}"
+        now_ms = int(time.time() * 1000)
+        secrets_ = ()
+        if secret is not None:
+            ring = load_keyring(self.settings)
+            place = {"organization": "acme", "subscription": subscription_id} | {
+                name: changes[name] for name in ("organization",) if name in changes
+            }
+            sealed = ring.seal(secret, topic=self.topics.subscriptions, secret_id="s1", now_ms=now_ms, **place)
+            secrets_ = (sealed,)
+        made = Subscription(
+            **{
+                "id": subscription_id,
+                "organization": "acme",
+                "system": "governlayer",
+                "url": url,
+                "event_types": ("*",),
+                "created_at": now_ms,
+                "updated_at": now_ms,
+                "effective_at": now_ms,
+                "secrets": secrets_,
+            }
+            | changes
+        )
+        encode = pipeline.encoder(self.registry, self.topics, "subscription")
+        record = Outgoing(self.topics.subscriptions, made.id.encode(), encode(subscriptions.to_record(made)))
+        (written,) = self.write(record)
+        return replace(made, offset=written.offset)
+
+    def deliveries(
+        self, subscription: Subscription, count: int = 1, progress: deliveries.Progress | None = None
+    ) -> list[Outgoing]:
+        """Return records for the deliveries topic, as the router would write them, for new events."""
+        encode = pipeline.encoder(self.registry, self.topics, "delivery")
+        now_ms, batch = int(time.time() * 1000), uuid.uuid4().hex[:8]
+        made = []
+        for number in range(count):
+            event_id = f"{batch}-{number}"
+            delivery_id = str(deliveries.delivery_id("/test", "drift.alert", event_id, subscription.id))
+            delivery = deliveries.Delivery(
+                delivery_id=delivery_id,
+                organization=subscription.organization,
+                subscription_id=subscription.id,
+                subscription_offset=subscription.offset,
+                system=subscription.system,
+                format=subscription.format,
+                event_id=event_id,
+                event_source="/test",
+                event_type="drift.alert",
+                event_time=now_ms,
+                content_type="application/json",
+                headers=(("User-Agent", "test"),),
+                body=json.dumps({"id": event_id}).encode(),
+            )
+            headers = [
+                ("ce_id", event_id.encode()),
+                ("ce_type", b"drift.alert"),
+                ("tocsin_delivery_id", delivery_id.encode()),
+                *deliveries.progress_headers(progress or deliveries.Progress()),
+            ]
+            value = encode(deliveries.to_record(delivery))
+            made.append(Outgoing(self.topics.deliveries, subscription.id.encode(), value, headers))
+        return made
 
     def write(self, *records: Outgoing) -> list[Written]:
         """Write records by hand and return once they are acknowledged."""
@@ -94,7 +163,9 @@ class Installation:
         with _reading(self.settings, topic) as consumer:
             found: list[Message] = []
             while len(found) < count:
-                assert time.monotonic() < deadline, f"{len(found)} of {count} in {topic} after {timeout_s:.0f} s"
+                assert time.monotonic() < deadline, (
+                    f"{len(found)} of {count} in {topic} after {timeout_s:.0f} s"
+                )
                 message = consumer.poll(0.2)
                 if message is not None and message.error() is None and wanted(message):
                     found.append(message)
@@ -173,7 +244,9 @@ def installation(stack: Stack, home: Path, *, partitions: int = 4) -> Iterator[I
         yield made
     finally:
         made.fleet.stop()
-        for future in clients.admin(settings).delete_topics(created).values():
+        made.registry.close()
+        admin = clients.admin(settings)
+        for future in admin.delete_topics(created).values():
             future.result()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from confluent_kafka import Message
@@ -19,7 +19,9 @@ from tocsin.kafka.writer import Outgoing
 from tocsin.selection import Selection
 
 
-def letter(own: Installation, delivery_id: str, subscription: str = "s", reason: str = "exhausted") -> Outgoing:
+def letter(
+    own: Installation, delivery_id: str, subscription: str = "s", reason: str = "exhausted"
+) -> Outgoing:
     """Return a dead letter, as the delivery program writes it."""
     return Outgoing(
         own.topics.dlq,
@@ -35,10 +37,6 @@ def letter(own: Installation, delivery_id: str, subscription: str = "s", reason:
             ("__connect.errors.topic", b"somewhere"),
         ],
     )
-
-
-def names(numbers: Iterable[int]) -> set[str]:
-    return {f"d{number}" for number in numbers}
 
 
 def ask(own: Installation, selection: Selection | None = None, rate_per_s: float = 10_000.0) -> str:
@@ -74,17 +72,85 @@ def deliveries_of(messages: Sequence[Message]) -> Counter[str]:
     return Counter(header(message, "tocsin_delivery_id") or "" for message in messages)
 
 
-def test_letters_meant_are_replayed_once_and_no_others(own: Installation) -> None:
+def test_letters_meant_are_replayed_unchanged_and_no_others(own: Installation) -> None:
     own.start("replay")
-    for number in range(0, 600, 3):
-        own_letters = [
-            letter(own, f"d{number}", "alice"),
-            letter(own, f"d{number + 1}", "alice", "gone"),
-            letter(own, f"d{number + 2}", "bob"),
-        ]
-        own.write(*own_letters) if number == 0 else None
-        if number == 0:
-            continue
-    own.write(
-        *(letter(own, f"d{n}", "alice" if n % 3 else "bob", "gone" if n % 3 == 1 else "exhausted") for n in range(3, 600))
-    )
+    own.write(*(letter(own, f"a{number}", "alice") for number in range(300)))
+    own.write(*(letter(own, f"g{number}", "alice", "gone") for number in range(50)))
+    own.write(*(letter(own, f"b{number}", "bob") for number in range(50)))
+    job = ask(own, Selection(subscription_id="alice", reason="exhausted"))
+    progress = finished(own, job)
+    assert (progress.state, progress.selected, progress.replayed, progress.read) == ("done", 300, 300, 400)
+    messages = replayed(own)
+    assert deliveries_of(messages) == Counter(f"a{number}" for number in range(300))
+    for message in messages:
+        name = header(message, "tocsin_delivery_id")
+        assert (message.key(), message.value()) == (b"alice", f"the value of {name}".encode())
+        assert (header(message, "ce_id"), header(message, "traceparent")) == (f"e-{name}", "00-11-22-01")
+        assert read_progress(message.headers()) == Progress(run=job)  # type: ignore[arg-type]
+        assert header(message, "tocsin_reason") is None
+
+
+def test_delivery_that_was_dead_lettered_twice_is_replayed_once_a_job(own: Installation) -> None:
+    own.start("replay")
+    own.write(letter(own, "d"), letter(own, "other"), letter(own, "d"))
+    first, second = ask(own), ask(own)
+    assert finished(own, first).selected == finished(own, second).replayed == 2
+    met = Counter((header(m, "tocsin_delivery_id"), header(m, "tocsin_run")) for m in replayed(own))
+    assert met == Counter((name, job) for name in ("d", "other") for job in (first, second))
+
+
+def test_letter_that_comes_while_a_job_runs_is_not_met(own: Installation) -> None:
+    """What fails again during its replay would otherwise be replayed for ever."""
+    own.start("replay")
+    own.write(*(letter(own, f"d{number}") for number in range(100)))
+    job = ask(own, rate_per_s=50.0)
+    own.wait_for(own.topics.redeliveries, lambda message: True, count=10)
+    own.write(*(letter(own, f"late{number}") for number in range(20)))
+    assert finished(own, job).replayed == 100
+    assert not any(name.startswith("late") for name in deliveries_of(replayed(own)))
+
+
+def test_rate_is_kept(own: Installation) -> None:
+    own.start("replay")
+    own.write(*(letter(own, f"d{number}") for number in range(100)))
+    finished(own, ask(own, rate_per_s=50.0))
+    times = [message.timestamp()[1] for message in replayed(own)]
+    assert 1_700 < max(times) - min(times) < 4_000
+
+
+@pytest.mark.parametrize("rate_per_s", [0.0, -1.0])
+def test_request_that_cannot_be_run_fails_and_the_next_is_run(own: Installation, rate_per_s: float) -> None:
+    own.start("replay")
+    bad = ask(own, rate_per_s=rate_per_s)
+    progress = finished(own, bad)
+    assert progress.state == "failed"
+    assert "rate" in (progress.error or "")
+    assert finished(own, ask(own)).state == "done"
+
+
+def test_nothing_is_replayed_twice_or_missed_when_it_is_killed_twice(own: Installation) -> None:
+    own.start("replay")
+    own.write(*(letter(own, f"d{number}", f"s{number % 9}") for number in range(900)))
+    own.write(*(letter(own, f"d{number}", f"s{number % 9}") for number in range(0, 900, 10)))
+    job = ask(own, rate_per_s=300.0)
+    for count in (250, 550):
+        own.wait_for(own.topics.redeliveries, lambda message: True, count=count)
+        own.fleet.programs[-1].kill()
+        own.another("replay")
+    progress = finished(own, job, timeout_s=60.0)
+    assert (progress.state, progress.selected, progress.replayed) == ("done", 900, 900)
+    assert deliveries_of(replayed(own)) == Counter(f"d{number}" for number in range(900))
+
+
+def test_another_copy_goes_on_where_a_stopped_one_was(own: Installation) -> None:
+    own.start("replay")
+    own.another("replay")
+    own.write(*(letter(own, f"d{number}", f"s{number % 9}") for number in range(400)))
+    job = ask(own, rate_per_s=100.0)
+    for program in list(own.fleet.programs):
+        before = len(replayed(own))
+        own.wait_for(own.topics.redeliveries, lambda message: True, count=before + 50)
+        own.another("replay")
+        program.stop()
+    assert finished(own, job).replayed == 400
+    assert deliveries_of(replayed(own)) == Counter(f"d{number}" for number in range(400))

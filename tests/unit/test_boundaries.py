@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ["control", "producers", *(f"consumers/{path.name}" for path in sorted((ROOT / "consumers").iterdir()) if path.is_dir() and path.name != "__pycache__")]
+PROGRAMS = [
+    "control",
+    "producers",
+    *(
+        f"consumers/{path.name}"
+        for path in sorted((ROOT / "consumers").iterdir())
+        if path.is_dir() and path.name != "__pycache__"
+    ),
+]
 NOT_LIBRARY = ("control", "producers", "consumers", "deploy", "tests")
 
 

@@ -42,7 +42,11 @@ def test_dead_letter_tells_all_that_its_headers_do() -> None:
     assert (letter.partition, letter.offset, letter.timestamp_ms) == (3, 9, 1_700)
     assert (letter.delivery_id, letter.subscription_id, letter.value) == ("d1", "s1", b"delivery")
     assert (letter.organization, letter.event_type, letter.event_id) == ("acme", "drift.alert", "e1")
-    assert (letter.reason, letter.fault, letter.source) == ("exhausted", "subscriber", "tocsin.deliveries/3/77")
+    assert (letter.reason, letter.fault, letter.source) == (
+        "exhausted",
+        "subscriber",
+        "tocsin.deliveries/3/77",
+    )
     assert (letter.attempts, letter.status, letter.error, letter.progress.run) == (4, 503, "busy", "job")
 
 

@@ -74,12 +74,16 @@ def test_malformed_progress_header_is_poison(name: str, value: bytes) -> None:
 
 
 def test_absurd_numbers_are_clipped() -> None:
-    progress = deliveries.read_progress([("tocsin_remaining_s", b"999999999"), ("tocsin_step", b"999999999999")])
+    progress = deliveries.read_progress(
+        [("tocsin_remaining_s", b"999999999"), ("tocsin_step", b"999999999999")]
+    )
     assert progress.remaining_s == 86_400
     assert progress.step == 1_000_000
 
 
-@pytest.mark.parametrize("packed", [b"", b"{", b"[]", b"1", b'{"verdict":"delivered"}', b'{"verdict":"x","progress":null}'])
+@pytest.mark.parametrize(
+    "packed", [b"", b"{", b"[]", b"1", b'{"verdict":"delivered"}', b'{"verdict":"x","progress":null}']
+)
 def test_malformed_decision_is_poison(packed: bytes) -> None:
     with pytest.raises(Undecodable):
         deliveries.unpack_decision(packed)

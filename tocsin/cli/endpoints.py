@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +11,8 @@ from tocsin.cli import output
 from tocsin.cli.failure import REFUSED, usage
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from tocsin.destinations import Destination, Policy
 
 app = typer.Typer(no_args_is_help=True)
@@ -69,8 +71,9 @@ def add(
     if as_json:
         output.json_document(created)
         return
-    output.fields((name, _shown(value)) for name, value in created.items())
-    output.notice("the secret is shown this once: the receiver needs it to verify signatures")
+    output.fields(screen(created))
+    if created.get("secret"):
+        output.notice("the secret is shown this once: the receiver needs it to verify signatures")
 
 
 @app.command("list", epilog="Example: tocsin endpoints list --json")
@@ -91,7 +94,7 @@ def list_(as_json: output.AsJson = False) -> None:
                 row["url"],
                 ",".join(row["events"]),
                 row.get("format") or "",
-                output.styled("active", "green") if row["active"] else output.styled("disabled", "red"),
+                _state(row),
                 row["created_at"],
                 row.get("description") or "",
             )
@@ -180,6 +183,30 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def screen(endpoint: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what people want to know of a new endpoint: what is set, the secret among it."""
+    shown = {
+        name: value
+        for name, value in endpoint.items()
+        if value not in (None, "", [], {}) and name != "secrets"
+    }
+    return [(name.replace("_", " "), _words(value)) for name, value in shown.items()]
+
+
+def _state(endpoint: Mapping[str, Any]) -> Text:
+    if endpoint["active"]:
+        return output.styled("active", "green")
+    return output.styled(f"disabled: {endpoint.get('disabled_reason') or 'no reason given'}", "red")
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={part}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _judge(destination: Destination, policy: Policy) -> list[tuple[str, str | None]]:
     import socket
     from ipaddress import ip_address
@@ -217,9 +244,3 @@ def _tell(destination: Destination, judged: list[tuple[str, str | None]]) -> Non
         out.print(output.styled(f"✗ refused: {destination.url}", "bold red"))
     else:
         out.print(output.styled(f"✓ allowed: {destination.url}", "bold green"))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    return "-" if value is None or value == "" else str(value)

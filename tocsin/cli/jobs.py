@@ -43,18 +43,17 @@ def submit(cluster: Cluster, selection: Selection, why: str, rate: float) -> str
     return job
 
 
-def follow(cluster: Cluster, job: str) -> Iterator[ReplayProgress | None]:
-    """Yield a job's progress whenever it was written, and None whenever nothing was for a moment."""
+def follow(cluster: Cluster) -> Iterator[ReplayProgress | None]:
+    """Yield the progress of every job whenever it is written, and None whenever nothing was for a moment.
+
+    What was written before comes first; raises as `feed.read`.
+    """
     decode = pipeline.decoder(cluster.registry, "replay_progress")
     for batch in feed.read(cluster, cluster.topics.jobs, feed.Since(0), follow=True):
-        ours = [
-            message
-            for message in batch
-            if message.key() == jobs.progress_key(job).encode() and message.value()
-        ]
-        for message in ours:
-            yield jobs.progress_from_record(feed.record(decode, message))
-        if not ours:
+        for message in batch:
+            if (message.key() or b"").endswith(jobs.progress_key("").encode()) and message.value():
+                yield jobs.progress_from_record(feed.record(decode, message))
+        if not batch:
             yield None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -81,6 +81,7 @@ def listen(
     A request whose signature is not right is answered 401. With --register nothing else is needed: the endpoint is
     registered with the key in TOCSIN_API_KEY, its secret is taken from the answer, and Ctrl-C removes it again.
     """
+    from tocsin.cli.endpoints import request
     from tocsin.cli.receiver import Receiver
 
     wire = _wire(system, wire_format)
@@ -99,11 +100,12 @@ def listen(
         receiver.verify = _verifier(wire, secret)
     receiver.start()
     address = f"http://{f'[{host}]' if ':' in host else host}:{receiver.port}/"
-    with (
-        _interruptible(shown),
-        _registration(receiver, wire, url or address, events, wire_format, register, as_json),
-    ):
-        _say_ready(address, wire, receiver, as_json)
+    with ExitStack() as lasting:
+        lasting.enter_context(_interruptible(shown))
+        if register and wire is not None:
+            endpoint = request(url or address, events, wire_format=wire_format, description="tocsin listen")
+            lasting.enter_context(_registration(receiver, wire, endpoint, shown.ended))
+        _say_ready(address, receiver.verify is not None, as_json)
         shown.ended.wait()
     receiver.stop()
     shown.sum_up()
@@ -231,38 +233,26 @@ def _interruptible(shown: _Shown) -> Iterator[None]:
 
 @contextmanager
 def _registration(
-    receiver: Receiver,
-    wire: WireFormat | None,
-    url: str,
-    events: str,
-    wire_format: str | None,
-    wanted: bool,
-    as_json: bool,
+    receiver: Receiver, wire: WireFormat, endpoint: Mapping[str, Any], ended: threading.Event
 ) -> Iterator[None]:
-    if not wanted or wire is None:
-        yield
-        return
+    """Have an endpoint registered while this lasts; it begins once no matching event can be missed any more."""
     from tocsin.cli.api import Api
-    from tocsin.cli.endpoints import request
 
     with Api() as api:
-        created = api.add(request(url, events, wire_format=wire_format, description="tocsin listen"))
-        receiver.verify = _verifier(wire, [created["secret"]])
-        output.notice(f"registered {created['id']} for {events} at {url}")
+        created = api.add(endpoint)
         try:
+            receiver.verify = _verifier(wire, [created["secret"]]) if created.get("secret") else None
+            output.notice(f"registered {created['id']} for {', '.join(created['events'])}")
+            ended.wait(max(times.moment_ms(created["effective_at"], 0) / 1000 - time.time(), 0.0))
             yield
         finally:
             api.remove(created["id"])
             output.notice(f"removed {created['id']}")
 
 
-def _say_ready(address: str, wire: WireFormat | None, receiver: Receiver, as_json: bool) -> None:
-    how = (
-        "nothing is verified: give --secret, or --register"
-        if receiver.verify is None
-        else "verifying signatures"
-    )
+def _say_ready(address: str, verifying: bool, as_json: bool) -> None:
     if as_json:
-        output.json_line({"listening": address, "verifying": receiver.verify is not None})
-    else:
-        output.notice(f"listening on {address}, {how}; Ctrl-C ends")
+        output.json_line({"listening": address, "verifying": verifying})
+        return
+    how = "verifying signatures" if verifying else "nothing is verified: give --secret, or --register"
+    output.notice(f"listening on {address}, {how}; Ctrl-C ends")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -97,7 +97,12 @@ def notice(text: str) -> None:
     """Say something beside the result: on stderr, so that a pipe gets only what was asked for."""
     from rich.console import Console
 
-    Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(styled(text, "dim"))
+    beside = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    with beside.capture() as said:
+        beside.print(styled(text, "dim"))
+    # Through sys.stderr, which a progress bar takes over while it is shown: a line goes above it, not into it.
+    sys.stderr.write(said.get())
+    sys.stderr.flush()
 
 
 def progress(items: Iterable[T], what: str, count: int, *, shown: bool) -> Iterator[T]:
@@ -108,6 +113,11 @@ def progress(items: Iterable[T], what: str, count: int, *, shown: bool) -> Itera
     from rich.progress import track
 
     yield from track(items, what, total=count, console=console(), transient=True)
+
+
+def deliveries(count: int) -> str:
+    """Return a number of deliveries in words."""
+    return f"{count} {'delivery' if count == 1 else 'deliveries'}"
 
 
 def pretty_body(body: bytes) -> str:
@@ -132,23 +142,21 @@ def _grid(columns: Sequence[str], rows: Sequence[Sequence[Text]], cut_last: bool
     from rich.table import Table
 
     out = console()
-    kept_whole = _keeps_whole([_width(columns, rows, index) for index in range(len(columns))], out.width)
+    widths = [_width(columns, rows, index) for index in range(len(columns))]
+    left = out.width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
+    # An id that is broken cannot be copied: columns are broken only when there is no other way.
+    whole = left >= min(widths[-1], _LAST_COLUMN_MIN)
+    cut = whole and cut_last
     grid = Table(
         box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
     )
     for column in columns[:-1]:
-        grid.add_column(column, overflow="fold", no_wrap=kept_whole)
-    cut = cut_last and kept_whole
-    grid.add_column(columns[-1], overflow="ellipsis" if cut else "fold", no_wrap=cut)
+        grid.add_column(column, overflow="fold", no_wrap=whole)
+    last_width = min(left, widths[-1]) if whole else None
+    grid.add_column(columns[-1], overflow="ellipsis" if cut else "fold", no_wrap=cut, max_width=last_width)
     for row in rows:
         grid.add_row(*row)
     out.print(grid, soft_wrap=False)
-
-
-def _keeps_whole(widths: Sequence[int], available: int) -> bool:
-    """Return whether all columns but the last stay on one line each: an id that is broken cannot be copied."""
-    gaps = _GAP * (len(widths) - 1)
-    return sum(widths[:-1]) + gaps + min(widths[-1], _LAST_COLUMN_MIN) <= available
 
 
 def _width(columns: Sequence[str], rows: Sequence[Sequence[Text]], index: int) -> int:
@@ -165,4 +173,6 @@ def _plain_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return text_or_base64(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

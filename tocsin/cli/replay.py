@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,13 +20,9 @@ from tocsin.cli.failure import Failure, usage
 if TYPE_CHECKING:
     from tocsin.cli.cluster import Cluster
     from tocsin.deadletters import DeadLetter
-    from tocsin.jobs import ReplayProgress
     from tocsin.selection import Selection
 
 app = typer.Typer()
-
-PICK_UP_S: Final = 10.0
-"""How long a replay program may take to begin before the command says that none seems to run."""
 
 SAMPLES: Final = 10
 
@@ -63,7 +58,7 @@ def replay(
     """
     if context.invoked_subcommand is not None:
         return
-    from tocsin.cli import jobs
+    from tocsin.cli import follower, jobs
     from tocsin.cli.cluster import Cluster
     from tocsin.cli.deadletters import selected
 
@@ -85,7 +80,7 @@ def replay(
         return
     if not as_json:
         output.notice(f"job {job}")
-    _finish(jobs.follow(cluster, job), found.deliveries, as_json)
+    follower.finish(job, jobs.follow(cluster), found.deliveries, as_json)
 
 
 @app.command(epilog="Example: tocsin replay status")
@@ -178,15 +173,20 @@ def _show_count(found: Found, as_json: bool) -> None:
         deadletters.table(list(found.samples), round(time.time() * 1000))
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found.reasons.items()))
     more = f", the first {SAMPLES} above" if found.letters > SAMPLES else ""
-    print(f"{_deliveries(found.deliveries)} would be replayed" + (f" ({reasons}{more})" if reasons else ""))
+    print(
+        f"{output.deliveries(found.deliveries)} would be replayed"
+        + (f" ({reasons}{more})" if reasons else "")
+    )
 
 
 def _agree(deliveries: int, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise usage(f"{_deliveries(deliveries)} would be replayed; without a terminal to ask on, say --yes")
-    if not typer.confirm(f"Replay {_deliveries(deliveries)}?", err=True):
+        raise usage(
+            f"{output.deliveries(deliveries)} would be replayed; without a terminal to ask on, say --yes"
+        )
+    if not typer.confirm(f"Replay {output.deliveries(deliveries)}?", err=True):
         raise Failure("nothing was replayed")
 
 
@@ -196,84 +196,5 @@ def _say_job(job: str, deliveries: int, as_json: bool) -> None:
     else:
         print(job)
         output.notice(
-            f"{_deliveries(deliveries)} will be replayed; `tocsin replay status {job}` shows how far it is"
+            f"{output.deliveries(deliveries)} will be replayed; `tocsin replay status {job}` shows how far it is"
         )
-
-
-def _finish(progress: Iterator[ReplayProgress | None], deliveries: int, as_json: bool) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    shown = Progress(
-        TextColumn("replaying"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        transient=True,
-    )
-    bar = shown.add_task("", total=deliveries)
-    live = output.is_terminal() and not as_json
-    said = _Said(as_json, live)
-    if live:
-        shown.start()
-    try:
-        for row in progress:
-            if row is not None:
-                shown.update(bar, total=max(row.selected, 1), completed=row.replayed)
-            if said.all_of(row):
-                break
-    finally:
-        shown.stop()
-    said.end()
-
-
-class _Said:
-    """What a follower has been told so far; plain lines where there is no bar."""
-
-    def __init__(self, as_json: bool, live: bool) -> None:
-        self._as_json, self._live = as_json, live
-        self._began = time.monotonic()
-        self._warned = False
-        self._last: ReplayProgress | None = None
-
-    def all_of(self, row: ReplayProgress | None) -> bool:
-        """Tell of one more row, or of silence; return whether the job has ended."""
-        if row is None:
-            self._warn_of_silence()
-            return False
-        self._last = row
-        if self._as_json:
-            from tocsin.cli.jobs import progress_document
-
-            output.json_line(progress_document(row))
-        elif not self._live and row.state == "running":
-            print(f"replayed {row.replayed} of {row.selected}", flush=True)
-        return row.state in ("done", "failed")
-
-    def end(self) -> None:
-        """Tell how the job ended.
-
-        Raises:
-            Failure: It failed.
-        """
-        last = self._last
-        if last is None:
-            return
-        if last.state == "failed":
-            raise Failure(f"job {last.job} failed after {last.replayed} of {last.selected}: {last.error}")
-        if not self._as_json:
-            took = times.span(time.monotonic() - self._began)
-            output.console().print(
-                output.styled(f"✓ {_deliveries(last.replayed)} replayed in {took}", "green")
-            )
-
-    def _warn_of_silence(self) -> None:
-        if self._last is None and not self._warned and time.monotonic() - self._began > PICK_UP_S:
-            self._warned = True
-            output.notice(
-                f"tocsin: no replay program has begun this job within {PICK_UP_S:.0f} s; start one (`make up`, or "
-                "`python -m consumers.replay`) and it will; Ctrl-C leaves the job waiting for it"
-            )
-
-
-def _deliveries(count: int) -> str:
-    return f"{count} {'delivery' if count == 1 else 'deliveries'}"

@@ -51,6 +51,7 @@ METADATA_NAMES: Final = frozenset(
 )
 """Cloud metadata services that have a name of their own outside the suffixes above."""
 
+_PLAIN_LABEL = re.compile(r"(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x.*")
 
 
@@ -122,6 +123,10 @@ def _dotted_quad(name: str) -> Host:
 
 
 def _ascii(text: str) -> str:
+    lowered = text.lower()
+    # IDNA forbids hyphens in the third and fourth place, DNS does not, and hosts with them exist.
+    if text.isascii() and all(map(_PLAIN_LABEL.fullmatch, lowered.removesuffix(".").split("."))):
+        return lowered
     try:
         return idna.encode(text, uts46=True, std3_rules=True).decode("ascii").lower()
     except UnicodeError as error:

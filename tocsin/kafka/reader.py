@@ -95,7 +95,7 @@ class Limits:
     """How much unfinished work one partition may hold before it is paused; it resumes at half."""
 
     records: int = 20_000
-    size_bytes: int = 4 << 20
+    size_bytes: int = 16 << 20
 
 
 class Reader:

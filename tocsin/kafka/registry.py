@@ -45,11 +45,9 @@ class Registry:
             ConfigurationError: The registry refuses the schema as incompatible with an earlier version.
             RegistryUnavailable: No answer.
         """
-        from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
+        from confluent_kafka.schema_registry import Schema
 
-        if self._rule(subject) != compatibility:
-            rule = ServerConfig(compatibility=ConfigCompatibilityLevel(compatibility))
-            self._ask(self._client.set_config, subject, rule)
+        self._set_rule(subject, compatibility)
         try:
             schema_id = self._ask(
                 self._client.register_schema, subject, Schema(json.dumps(schema), schema_type="AVRO")
@@ -62,6 +60,10 @@ class Registry:
     def ping(self) -> None:
         """Ask for anything; RegistryUnavailable without an answer."""
         self._ask(self._client.get_subjects)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
 
     def schema(self, schema_id: int) -> dict[str, Any]:
         """Return the schema with this id.
@@ -95,6 +97,19 @@ class Registry:
             raise Undecodable(f"{what} is {found.schema_type}, not Avro")
         parsed: dict[str, Any] = json.loads(found.schema_str)
         return parsed
+
+    def _set_rule(self, subject: str, compatibility: str) -> None:
+        from confluent_kafka.schema_registry import ConfigCompatibilityLevel, ServerConfig
+
+        if self._rule(subject) == compatibility:
+            return
+        try:
+            config = ServerConfig(compatibility=ConfigCompatibilityLevel(compatibility))
+            self._ask(self._client.set_config, subject, config)
+        except _RegistrySaidNo as error:
+            # Another process that starts at this moment was quicker.
+            if self._rule(subject) != compatibility:
+                raise ConfigurationError(subject, "compatibility", f"cannot be set: {error}") from error
 
     def _rule(self, subject: str) -> str | None:
         try:

@@ -12,9 +12,9 @@ from tocsin.errors import ConfigurationError
 from tocsin.wire.contracts import read_toml
 from tocsin.wire.signing import SecretFormat, SignatureScheme, Signed
 
-_TOKEN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
 
-HeaderName = Annotated[str, Field(pattern=_TOKEN)]
+HeaderName = Annotated[str, Field(pattern=_HEADER_NAME)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 Visible = Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$", max_length=200)]
 
@@ -137,7 +137,7 @@ class SystemFile(WireTable):
     """`<system>/system.toml`."""
 
     signature: SignatureTable
-    timeout_s: Annotated[float, Field(gt=0, le=30, strict=False)] = 30.0
+    timeout_s: Annotated[float, Field(gt=0, le=30)] = 30.0
     retries: list[str]
     endpoint: EndpointTable = EndpointTable()
     disable: DisableTable | None = None
@@ -167,5 +167,19 @@ def read(path: Path, model: type[_File]) -> _File:
         return model.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = _key(found, first["loc"], missing=first["type"] == "missing")
         raise ConfigurationError(str(path), key, first["msg"].removeprefix("Value error, ")) from error
+
+
+def _key(document: Any, loc: tuple[int | str, ...], *, missing: bool) -> str:
+    """Return the dotted key of an error: pydantic's place without the names of its own union branches."""
+    key: list[str] = []
+    for part in loc:
+        if (isinstance(document, dict) and part in document) or (
+            isinstance(document, list) and isinstance(part, int)
+        ):
+            document = document[part]
+        elif not (missing and part == loc[-1]):
+            continue
+        key.append(str(part))
+    return ".".join(key)

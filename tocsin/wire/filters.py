@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from tocsin.errors import RenderError
 from tocsin.wire.facts import EventFacts
 
 Kind = Literal["text", "time", "number", "object", "any"]
@@ -22,7 +23,7 @@ Apply = Callable[[Any, EventFacts], Any]
 Maps = Mapping[str, Mapping[str, str]]
 
 _NAMESPACE: Final = uuid.UUID("8f6b2b61-1c6e-5b0a-9d57-6a2a0e7d3c55")
-_PERCENT: Final = re.compile(r'[^\x21\x23\x24\x26-\x7e]')
+_PERCENT: Final = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ESCAPED: Final = re.compile(r"[&<>]")
 _OTHERS: Final = "*"
@@ -49,8 +50,13 @@ class Filter:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as text: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    """Return a value as text: text as it is, anything else as JSON; RenderError if JSON can't hold it."""
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        raise RenderError(f"no JSON: {error}") from error
 
 
 def event_uuid(text: str, event: EventFacts) -> uuid.UUID:
@@ -84,7 +90,8 @@ def mrkdwn(value: Any, limit: int) -> str:
             break
         lines.append(line)
         left -= len(line) + 1
-    return "\n".join(lines)
+    # Slack refuses an empty text.
+    return "\n".join(lines) or "–"
 
 
 def _lines(value: Mapping[str, Any], limit: int) -> Iterator[str]:

@@ -16,7 +16,18 @@ from tocsin.wire.signing import SignatureScheme
 from tocsin.wire.template import SPREAD, Compiled, TemplateInvalid, compile_value
 
 _OURS: Final = frozenset(
-    "host connection content-length content-type transfer-encoding te trailer upgrade keep-alive expect".split()
+    [
+        "host",
+        "connection",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "te",
+        "trailer",
+        "upgrade",
+        "keep-alive",
+        "expect",
+    ]
 )
 """What the HTTP client or `content_type` sets; a format that sets them too would contradict the request."""
 
@@ -114,7 +125,9 @@ def compile_format(
         raise ConfigurationError(str(path), "body", "must be an object")
     keys = set(declared.body) if isinstance(declared.body, dict) else set()
     if secret_field is not None and (not keys or secret_field in keys or SPREAD in keys):
-        raise ConfigurationError(str(path), "secret_field.path", "names a field that the body may have already")
+        raise ConfigurationError(
+            str(path), "secret_field.path", "names a field that the body may have already"
+        )
     return WireFormat(
         name=name,
         body=body,
@@ -135,7 +148,9 @@ def _load(path: Path) -> OpenFormat:
     signature = declared.scheme(None if isinstance(table, str) else table)
     secret_field = declared.secret_field.path if declared.secret_field else None
     if table == "system" and secret_field is not None:
-        raise ConfigurationError(str(path), "signature", "the secret can't be both the system's and the body's")
+        raise ConfigurationError(
+            str(path), "signature", "the secret can't be both the system's and the body's"
+        )
     return OpenFormat(compile_format(path.stem, path, declared, signature, secret_field), table == "system")
 
 
@@ -150,7 +165,9 @@ def _headers(declared: WireTable, signature: SignatureScheme) -> tuple[HeaderTem
             raise TemplateInvalid(f"headers.{name}", "is no header that a format may set")
         value = compile_value(text, f"headers.{name}", declared.maps)
         if spread != (value.kind == "object"):
-            raise TemplateInvalid(f"headers.{name}", "an object belongs to a name that ends in '...', and only there")
+            raise TemplateInvalid(
+                f"headers.{name}", "an object belongs to a name that ends in '...', and only there"
+            )
         if value.constant and not HEADER_VALUE.match(text):
             raise TemplateInvalid(f"headers.{name}", "is no printable ASCII")
         compiled.append(HeaderTemplate(shown, value, spread))

@@ -94,7 +94,11 @@ def _record(schema: Mapping[str, Any], named: dict[str, Shape | None], field: st
 
 
 def _array(inner: Shape | None) -> Shape | None:
-    return None if inner is None else lambda values: [None if value is None else inner(value) for value in values]
+    return (
+        None
+        if inner is None
+        else lambda values: [None if value is None else inner(value) for value in values]
+    )
 
 
 def _map(inner: Shape | None) -> Shape | None:

@@ -71,7 +71,9 @@ class SignatureScheme:
 
     def header_names(self) -> tuple[str, ...]:
         """Return the names of every header this scheme sets."""
-        return tuple(name for name in (self.id_header, self.timestamp_header, self.header) if name is not None)
+        return tuple(
+            name for name in (self.id_header, self.timestamp_header, self.header) if name is not None
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -16,12 +16,12 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import fastavro
-from fastavro.validation import ValidationError, validate
 
-from tocsin.errors import ConfigurationError, RenderError
+from tocsin.errors import ConfigurationError, EventInvalid, RenderError
 from tocsin.wire.contracts import contracts_root, read_json
 from tocsin.wire.declarations import SystemFile, read
 from tocsin.wire.facts import DeliveryFacts, EventFacts
+from tocsin.wire.fitting import compile_check
 from tocsin.wire.formats import OpenFormat, WireFormat, compile_format, load_formats
 from tocsin.wire.payload import Payload, ShapeInvalid, compile_payload
 from tocsin.wire.rendering import render
@@ -48,6 +48,7 @@ class EventType:
         example: Data of an example event.
         example_source: `documentation` if the system's document shows it, `tocsin` if it was made up.
         version: Raised at each change of the schema.
+        check: Raises `EventInvalid` naming the field, `data.details.confidence`, for data that does not fit.
     """
 
     name: str
@@ -58,6 +59,7 @@ class EventType:
     example: Mapping[str, Any] = field(repr=False)
     example_source: ExampleSource
     version: int
+    check: Callable[[Any], None] = field(repr=False)
 
     def field_names(self) -> frozenset[str]:
         """Return the names of the data's fields."""
@@ -122,9 +124,13 @@ class Systems(Mapping[str, System]):
 
     def __init__(self, systems: Mapping[str, System], formats: Mapping[str, OpenFormat]) -> None:
         self._systems = MappingProxyType(dict(systems))
-        self.formats: Mapping[str, WireFormat] = MappingProxyType({name: each.wire for name, each in formats.items()})
+        self.formats: Mapping[str, WireFormat] = MappingProxyType(
+            {name: each.wire for name, each in formats.items()}
+        )
         self._bound = {
-            (system.name, name): each.bind(system.wire) for system in systems.values() for name, each in formats.items()
+            (system.name, name): each.bind(system.wire)
+            for system in systems.values()
+            for name, each in formats.items()
         }
 
     def __getitem__(self, name: str) -> System:
@@ -136,7 +142,7 @@ class Systems(Mapping[str, System]):
     def __len__(self) -> int:
         return len(self._systems)
 
-    def wire_format(self, system: str, format: str | None) -> WireFormat:  # noqa: A002 - the subscription's word
+    def wire_format(self, system: str, format: str | None) -> WireFormat:
         """Return the wire format of a subscription: the same object at every call.
 
         Args:
@@ -170,7 +176,9 @@ def _installed() -> Systems:
 
 def _load(root: Path) -> Systems:
     formats = load_formats(root / "formats")
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
+    folders = [
+        path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))
+    ]
     systems = {path.name: _system(path, formats) for path in folders if path.name not in _NOT_SYSTEMS}
     for name in sorted(systems.keys() & formats.keys()):
         raise ConfigurationError(str(root / "formats" / f"{name}.toml"), "", "a system has this name already")
@@ -179,7 +187,9 @@ def _load(root: Path) -> Systems:
 
 def _system(folder: Path, formats: Mapping[str, OpenFormat]) -> System:
     if not _SYSTEM_NAME.match(folder.name):
-        raise ConfigurationError(str(folder), "", "a system's name has lower-case letters, digits and hyphens")
+        raise ConfigurationError(
+            str(folder), "", "a system's name has lower-case letters, digits and hyphens"
+        )
     path = folder / "system.toml"
     declared = read(path, SystemFile)
     event_types, payloads = _event_types(folder)
@@ -215,7 +225,9 @@ def _event_types(folder: Path) -> tuple[dict[str, EventType], dict[str, Payload]
     for path in sorted(folder.glob("*.avsc")):
         event_type, payload = _event_type(path, f"tocsin.{folder.name.replace('-', '_')}")
         if event_type.name in found or event_type.fullname in {each.fullname for each in found.values()}:
-            raise ConfigurationError(str(path), "eventType", "another schema of this system has this type or name")
+            raise ConfigurationError(
+                str(path), "eventType", "another schema of this system has this type or name"
+            )
         found[event_type.name] = event_type
         payloads[event_type.name] = payload
     if not found:
@@ -234,10 +246,16 @@ def _event_type(path: Path, namespace: str) -> tuple[EventType, Payload]:
     require(schema.get("namespace") == namespace, "namespace", f"must be {namespace}")
     require(bool(schema.get("doc")), "doc", "says when the event happens")
     name = schema.get("eventType")
-    require(isinstance(name, str) and bool(_EVENT_TYPE.match(name)), "eventType", "is a dotted lower-case name")
+    require(
+        isinstance(name, str) and bool(_EVENT_TYPE.match(name)), "eventType", "is a dotted lower-case name"
+    )
     example = schema.get("example")
     require(isinstance(example, dict), "example", "must be the data of an example event")
-    require(schema.get("exampleSource") in ("documentation", "tocsin"), "exampleSource", "is documentation or tocsin")
+    require(
+        schema.get("exampleSource") in ("documentation", "tocsin"),
+        "exampleSource",
+        "is documentation or tocsin",
+    )
     version = schema.get("version", 1)
     require(isinstance(version, int) and version >= 1, "version", "is a number from 1")
     try:
@@ -246,10 +264,13 @@ def _event_type(path: Path, namespace: str) -> tuple[EventType, Payload]:
     except ShapeInvalid as error:
         raise ConfigurationError(str(path), error.field, error.reason) from error
     except Exception as error:  # fastavro raises KeyError and others for what a schema lacks
-        raise ConfigurationError(str(path), "", f"is no Avro schema: {type(error).__name__}: {error}") from error
+        raise ConfigurationError(
+            str(path), "", f"is no Avro schema: {type(error).__name__}: {error}"
+        ) from error
+    check = compile_check(schema)
     try:
-        validate(example, parsed, strict=True)
-    except ValidationError as error:
+        check(example)
+    except EventInvalid as error:
         raise ConfigurationError(str(path), "example", f"does not fit the schema: {error}") from error
     made = EventType(
         name=str(name),
@@ -257,9 +278,10 @@ def _event_type(path: Path, namespace: str) -> tuple[EventType, Payload]:
         parsed=parsed,
         fullname=f"{namespace}.{schema['name']}",
         description=schema["doc"],
-        example=MappingProxyType(dict(example or {})),
+        example=example or {},
         example_source=schema["exampleSource"],
         version=version,
+        check=check,
     )
     return made, payload
 
@@ -275,7 +297,9 @@ def _check(system: System, path: Path, formats: Mapping[str, OpenFormat]) -> Non
             raise ConfigurationError(str(path), f"endpoint.formats.{host}", f"no open format {name!r}")
     test = system.test
     if test.event_type is not None and test.event_type not in system.event_types:
-        raise ConfigurationError(str(path), "test.event_type", f"{test.event_type!r} is no event of {system.name}")
+        raise ConfigurationError(
+            str(path), "test.event_type", f"{test.event_type!r} is no event of {system.name}"
+        )
     for event_type in system.event_types.values():
         _check_event_type(system, event_type, path)
 

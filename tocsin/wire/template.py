@@ -196,7 +196,9 @@ def _filtered(part: Compiled, text: str, key: str, maps: Maps) -> Compiled:
     if known is None:
         raise TemplateInvalid(key, f"unknown filter {name!r}; there are {', '.join(FILTERS)}")
     if part.kind not in known.takes:
-        raise TemplateInvalid(key, f"filter {name} can't take {part.kind}; it takes {', '.join(sorted(known.takes))}")
+        raise TemplateInvalid(
+            key, f"filter {name} can't take {part.kind}; it takes {', '.join(sorted(known.takes))}"
+        )
     try:
         apply = known.build(argument, maps)
     except FilterInvalid as error:

@@ -1,6 +1,6 @@
 """The receiver's half: does this request come from who it says, unchanged and fresh?
 
-    tocsin.verify("tork", request.headers, request.body, secret)
+tocsin.verify("tork", request.headers, request.body, secret)
 """
 
 from __future__ import annotations
@@ -111,5 +111,7 @@ def _timestamp(scheme: SignatureScheme, headers: Mapping[str, str], now: float, 
         raise SignatureInvalid(f"header {scheme.timestamp_header} is not seconds since 1970")
     age_s = now - int(timestamp)
     if abs(age_s) > tolerance_s:
-        raise SignatureInvalid(f"signed {abs(age_s):.0f} s {'ago' if age_s > 0 else 'ahead of now'}, over {tolerance_s:.0f} s")
+        raise SignatureInvalid(
+            f"signed {abs(age_s):.0f} s {'ago' if age_s > 0 else 'ahead of now'}, over {tolerance_s:.0f} s"
+        )
     return timestamp

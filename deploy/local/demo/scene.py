@@ -32,7 +32,8 @@ def documented_examples() -> Mapping[str, Sequence[EventType]]:
     A system whose documents show no payload at all (DriftGuard) takes part with its own examples.
     """
     examples = {
-        name: [known for known in system.event_types.values() if known.documented] or list(system.event_types.values())
+        name: [known for known in system.event_types.values() if known.example_source == "documentation"]
+        or list(system.event_types.values())
         for name, system in load_systems().items()
         if name in DOCUMENTED
     }

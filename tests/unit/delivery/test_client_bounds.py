@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.delivery.bounds import BYTES_MAX, INTERIM_MAX, BoundedResponse, ResponseRefused
@@ -73,6 +73,7 @@ def _cut(data: bytes, places: Sequence[int]) -> list[bytes]:
 _PLACES = st.lists(st.integers(0, 10_000), max_size=8)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([FAILED, CHUNKED]), st.integers(0, 3), _PLACES)
 def test_one_response_is_read_and_its_connection_kept_however_it_is_cut(
     response: bytes, interim: int, places: list[int]
@@ -89,6 +90,7 @@ def test_one_response_is_read_and_its_connection_kept_however_it_is_cut(
     asyncio.run(run())
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([FAILED, CHUNKED]),
     st.sampled_from([OK, OK[:1], OK[:20], OK + OK, b"garbage\r\n\r\n", b"\x00", INTERIM, INTERIM + OK]),
@@ -114,6 +116,7 @@ def _unseen(extra: bytes) -> bool:
     return OK.startswith(extra) and extra != OK
 
 
+@settings(deadline=None)
 @given(st.sampled_from([FAILED, CHUNKED]), st.sampled_from([OK, OK[:1], b"\r\n", INTERIM]))
 def test_bytes_into_an_idle_connection_close_it(response: bytes, extra: bytes) -> None:
     """Nobody asked."""
@@ -129,6 +132,7 @@ def test_bytes_into_an_idle_connection_close_it(response: bytes, extra: bytes) -
     asyncio.run(run())
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=40), _PLACES)
 def test_status_stands_when_the_chunks_after_it_break(garbage: bytes, places: list[int]) -> None:
     """The head counts even where it came in one packet with the break."""

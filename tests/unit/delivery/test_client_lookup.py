@@ -76,6 +76,24 @@ def test_slow_name_holds_up_no_other() -> None:
     assert asyncio.run(run()) == [ip_address("1.1.1.1")]
 
 
+def test_lookups_beyond_the_limit_wait_and_give_their_place_back() -> None:
+    """Callers that waited for a place and then found the name under way keep none."""
+    gate = Gate()
+
+    async def run() -> Sequence[Address]:
+        lookup = Lookup(gate, timeout_s=5, at_once=1)
+        waiting = [asyncio.create_task(lookup.addresses(f"{name}.example")) for name in "abbbcc"]
+        await asyncio.sleep(0)
+        assert len(gate.calls) <= 1
+        gate.open.set()
+        await asyncio.gather(*waiting)
+        return await lookup.addresses("d.example")
+
+    assert asyncio.run(run()) == [ip_address("8.8.8.8")]
+    assert gate.calls[0] == "a.example."
+    assert gate.calls[-1] == "d.example."
+
+
 def test_answer_is_not_remembered() -> None:
     """Every connection asks anew."""
     gate = Gate()

@@ -98,7 +98,7 @@ def test_plain_http_on_a_tls_port_is_a_failure() -> None:
     async def run() -> Outcome:
         async with endpoint(answers(OK)) as there, DeliveryClient(OPEN) as client:
             url = f"https://localhost:{there.port}/"
-            return await client.post(url=url, headers=(), body=b"{}", timeout_s=0.5)
+            return await client.post(url=url, headers=(), body=b"{}", timeout_s=1)
 
     outcome = asyncio.run(run())
     assert isinstance(outcome, Failed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,17 +71,51 @@ def test_retry_after_holds_an_endpoint_until_then() -> None:
 def test_limit_grows_with_successes_while_it_is_needed() -> None:
     pace = Pace()
     for _ in range(int(START)):
-        pace.started()
+        pace.started(0.0)
     for _ in range(int(START) // 2):
         pace.ended("success", started_s=0, now_s=1)
     assert pace.limit > START
     assert FLOOR <= pace.limit <= CEILING
 
 
+def test_limit_stays_when_answers_take_longer_the_more_are_in_flight() -> None:
+    pace = Pace()
+    now_s = 0.0
+    for _ in range(5_000):
+        while pace.may_start(now_s):
+            pace.started(now_s)
+        # One server that needs 2 ms for each: twice as many at once wait twice as long.
+        took_s = 0.002 * pace.in_flight
+        now_s += 0.002
+        pace.ended("success", started_s=now_s - took_s, now_s=now_s)
+    assert pace.limit < 30
+
+
+def test_limit_grows_to_what_an_endpoint_takes_at_the_same_speed() -> None:
+    pace = Pace()
+    for turn in range(20):
+        now_s = turn * 0.05
+        while pace.may_start(now_s):
+            pace.started(now_s)
+        for _ in range(pace.in_flight):
+            pace.ended("success", started_s=now_s, now_s=now_s + 0.05)
+    assert pace.limit == CEILING
+
+
+def test_rate_is_known_soon_and_true() -> None:
+    pace = Pace()
+    assert pace.rate(0.0) is None
+    for number in range(300):
+        at_s = number / 100
+        pace.started(at_s)
+        pace.ended("neutral", started_s=at_s, now_s=at_s)
+    assert pace.rate(3.0) == pytest.approx(100, rel=0.05)
+
+
 def test_limit_is_halved_once_when_many_of_one_round_time_out() -> None:
     pace = Pace()
     for _ in range(8):
-        pace.started()
+        pace.started(0.0)
     for _ in range(8):
         pace.ended("overload", started_s=0.0, now_s=30.0)
     assert pace.limit == START / 2
@@ -89,9 +124,10 @@ def test_limit_is_halved_once_when_many_of_one_round_time_out() -> None:
 def test_overflow_parks_the_oldest_of_what_does_not_keep_up_and_leaves_the_others() -> None:
     slow = [Item("slow", n) for n in range(100)]
     lanes = filled(*slow, Item("well"))
-    parked = lanes.overflow(lambda item: True, spare=20, now_s=0.0)
-    assert parked == slow[:90]
-    assert lanes.waiting == 11
+    begun = len(drain(lanes))
+    parked = lanes.overflow(lambda item: True, spare=20, now_s=30.0)
+    assert [item for item, _ in parked] == slow[begun - 1 : 80]
+    assert lanes.waiting == 20
 
 
 def test_overflow_leaves_a_burst_to_an_endpoint_that_keeps_up() -> None:
@@ -107,7 +143,9 @@ def test_overflow_leaves_a_burst_to_an_endpoint_that_keeps_up() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=200), st.integers(1, 20))
 @settings(deadline=None)
-def test_everything_is_taken_once_and_never_beyond_the_limits(plan: list[tuple[int, bool]], total: int) -> None:
+def test_everything_is_taken_once_and_never_beyond_the_limits(
+    plan: list[tuple[int, bool]], total: int
+) -> None:
     items = [Item(f"e{endpoint}", number, live) for number, (endpoint, live) in enumerate(plan)]
     lanes = filled(*items, total=total)
     taken: list[Item] = []

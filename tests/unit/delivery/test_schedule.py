@@ -18,7 +18,9 @@ RETRY = Verdict("retry", "HTTP 500", "subscriber")
 @pytest.mark.parametrize(
     ("posts_before", "tier"), [(0, "1m"), (1, "5m"), (2, "1h"), (3, None), (9, None)], ids=str
 )
-def test_failed_attempt_waits_in_the_schedules_next_tier_until_that_is_spent(posts_before: int, tier: str | None) -> None:
+def test_failed_attempt_waits_in_the_schedules_next_tier_until_that_is_spent(
+    posts_before: int, tier: str | None
+) -> None:
     decision = schedule.after_attempt(RETRY, Progress(attempt=posts_before, step=7), SCHEDULE, status=500)
     assert decision.tier == tier
     assert decision.progress is not None
@@ -30,7 +32,9 @@ def test_failed_attempt_waits_in_the_schedules_next_tier_until_that_is_spent(pos
 
 
 def test_delivered_has_no_effect() -> None:
-    assert schedule.after_attempt(Verdict("delivered", "HTTP 200"), Progress(), SCHEDULE, status=200) == Decision("delivered")
+    assert schedule.after_attempt(
+        Verdict("delivered", "HTTP 200"), Progress(), SCHEDULE, status=200
+    ) == Decision("delivered")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,395 @@
+"""The `tocsin` command as people run it: a process of its own, against real Kafka, registry and programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.installation import Installation
+from tocsin import deliveries
+from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source
+from tocsin.kafka import pipeline
+from tocsin.kafka.writer import Outgoing
+from tocsin.wire.systems import load_systems
+
+COMMAND = Path(sys.executable).with_name("tocsin")
+SYSTEM, TYPE = "governlayer", "drift.alert"
+
+
+@dataclass(frozen=True, slots=True)
+class Tocsin:
+    """The command, with the settings of one installation."""
+
+    made: Installation
+    home: Path
+    api_key: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment: this installation's settings and nothing of the caller's."""
+        settings = self.made.settings
+        known = {
+            "TOCSIN_KAFKA": settings.kafka,
+            "TOCSIN_REGISTRY": settings.registry,
+            "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
+            "TOCSIN_PARTITIONS": str(settings.partitions),
+            "TOCSIN_API": self.made.api_url,
+            "TOCSIN_ALLOW_HTTP": "true",
+            "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        return inherited | known | ({"TOCSIN_API_KEY": self.api_key} if self.api_key else {})
+
+    def run(self, *arguments: str, stdin: str = "", code: int = 0, **environment: str) -> tuple[str, str]:
+        """Run a command to its end and return what it printed; AssertionError for another exit code."""
+        ended = subprocess.run(
+            [COMMAND, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.home,
+            env=self.environment() | environment,
+        )
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        assert "Traceback" not in ended.stderr
+        return ended.stdout, ended.stderr
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command with `--json` and return its document."""
+        return json.loads(self.run(*arguments, "--json")[0])
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a command that goes on until it is interrupted."""
+        process = subprocess.Popen(
+            [COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.home,
+            env=self.environment(),
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate(timeout=10)
+
+
+@pytest.fixture
+def tocsin(own: Installation, tmp_path: Path) -> Tocsin:
+    return Tocsin(own, tmp_path)
+
+
+def line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return the next JSON line of a running command."""
+    assert process.stdout is not None
+    document: dict[str, Any] = json.loads(process.stdout.readline())
+    return document
+
+
+def delivery(number: int, subscription: str) -> Delivery:
+    """Return a delivery that differs from others by its number."""
+    event_id = f"e-{number}"
+    return Delivery(
+        delivery_id=str(deliveries.delivery_id("/test", TYPE, event_id, subscription)),
+        organization="acme",
+        subscription_id=subscription,
+        subscription_offset=0,
+        system=SYSTEM,
+        format=None,
+        event_id=event_id,
+        event_source="/test",
+        event_type=TYPE,
+        event_time=int(time.time() * 1000),
+        content_type="application/json",
+        headers=(("User-Agent", "Test/1.0"),),
+        body=b'{"event":"drift.alert","number":%d}' % number,
+    )
+
+
+def write_history(
+    made: Installation, subscription: str, count: int, *, reason: str = "exhausted"
+) -> list[Delivery]:
+    """Write deliveries that failed once, were tried again, and died: two attempts and a dead letter each."""
+    topics = made.topics
+    encode = pipeline.encoder(made.registry, topics, "delivery")
+    encode_attempt = pipeline.encoder(made.registry, topics, "attempt")
+    made_up = [delivery(number, subscription) for number in range(count)]
+    key = subscription.encode()
+    for each in made_up:
+        first = Progress()
+        second = first.hop(attempt=1, last_status=503, last_error="503 Service Unavailable")
+        dead = second.hop(attempt=2, last_status=500, last_error="500 Internal Server Error")
+        decisions = [
+            Decision("retry", "5s", second),
+            Decision("dead_letter", None, dead, reason, "subscriber"),
+        ]
+        for progress, decision in zip((first, second), decisions, strict=True):
+            source = Source(topics.deliveries, 0, 0)
+            attempt = Attempt(each, progress, decision, source, each.event_time, 12.5, True, "http://h/", 503)
+            headers = deliveries.decision_headers(
+                deliveries.identity(each.delivery_id, progress), source, decision
+            )
+            record = encode_attempt(deliveries.attempt_record(attempt))
+            made.write(Outgoing(topics.attempts, key, record, headers))
+        headers = [
+            ("ce_type", TYPE.encode()),
+            ("ce_id", each.event_id.encode()),
+            ("ce_organization", b"acme"),
+            ("tocsin_delivery_id", each.delivery_id.encode()),
+            ("tocsin_reason", reason.encode()),
+            ("tocsin_fault", b"subscriber"),
+            *deliveries.progress_headers(dead),
+        ]
+        made.write(Outgoing(topics.dlq, key, encode(deliveries.to_record(each)), headers))
+    return made_up
+
+
+def test_published_example_is_acknowledged(tocsin: Tocsin) -> None:
+    stored = tocsin.json("publish", SYSTEM, TYPE, "--example", "--organization", "acme", "--id", "e-1")
+    assert stored["event_id"] == "e-1"
+    assert stored["topic"] == tocsin.made.topics.events(SYSTEM)
+    (record,) = tocsin.made.read(stored["topic"])
+    assert (record.partition(), record.offset()) == (stored["partition"], stored["offset"])
+
+
+def test_data_is_published_from_standard_input(tocsin: Tocsin) -> None:
+    data = json.dumps(dict(load_systems()[SYSTEM].event_types[TYPE].example))
+    out, _ = tocsin.run("publish", SYSTEM, TYPE, "--file", "-", "--organization", "acme", stdin=data)
+    assert out.startswith("✓ ")
+
+
+def test_many_events_are_published_at_once(tocsin: Tocsin) -> None:
+    out, _ = tocsin.run("publish", SYSTEM, TYPE, "--example", "--organization", "acme", "--count", "2500")
+    assert out.startswith("✓ 2500 events acknowledged")
+    assert len(tocsin.made.read(tocsin.made.topics.events(SYSTEM))) == 2500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nosuch", TYPE, "--example"], 2, "'nosuch' is no system"),
+        (["governlayr", TYPE, "--example"], 2, "did you mean governlayer?"),
+        ([SYSTEM, "drift.alrt", "--example"], 2, "did you mean drift.alert?"),
+        ([SYSTEM, TYPE], 2, "--data, --file or --example"),
+        ([SYSTEM, TYPE, "--data", "{"], 2, "--data: not JSON"),
+        ([SYSTEM, TYPE, "--data", "[]"], 2, "must be a JSON object"),
+        ([SYSTEM, TYPE, "--file", "nowhere.json"], 2, "No such file"),
+        ([SYSTEM, TYPE, "--data", '{"nonsense":1}'], 1, "data.nonsense: is no field of this event"),
+        ([SYSTEM, TYPE, "--example", "--id", "a\nb"], 1, "id: must not hold control characters"),
+        ([SYSTEM, TYPE, "--example", "--id", "a", "--count", "2"], 2, "--count"),
+    ],
+)
+def test_what_cannot_be_published_is_one_line_and_nothing_is_sent(
+    tocsin: Tocsin, arguments: list[str], code: int, said: str
+) -> None:
+    out, err = tocsin.run("publish", *arguments, "--organization", "acme", code=code)
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+    assert tocsin.made.read(tocsin.made.topics.events(SYSTEM)) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"TOCSIN_KAFKA": "127.0.0.1:9"}, "Kafka at 127.0.0.1:9 does not answer; `make up`"),
+        ({"TOCSIN_REGISTRY": "http://127.0.0.1:9"}, "TOCSIN_REGISTRY names another"),
+        ({"TOCSIN_TOPIC_PREFIX": "nobody"}, "has no topic nobody.events"),
+    ],
+)
+def test_missing_cluster_is_one_line_with_the_remedy(
+    tocsin: Tocsin, environment: dict[str, str], said: str
+) -> None:
+    _, err = tocsin.run("publish", SYSTEM, TYPE, "--example", "--organization", "a", code=1, **environment)
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_events_lists_types_and_shows_one(tocsin: Tocsin) -> None:
+    listed = {(row["system"], row["type"]) for row in tocsin.json("events")}
+    assert listed == {
+        (system.name, name) for system in load_systems().values() for name in system.event_types
+    }
+    shown = tocsin.json("events", SYSTEM, TYPE)
+    assert shown["example"] == load_systems()[SYSTEM].event_types[TYPE].example
+    assert "Example" in tocsin.run("events", SYSTEM, TYPE)[0]
+
+
+def test_key_is_made_listed_and_revoked(tocsin: Tocsin) -> None:
+    out, _ = tocsin.run("keys", "create", "--organization", "acme", "--system", SYSTEM, "--scope", "read")
+    assert out.startswith("toc_")
+    assert out.count("\n") == 1
+    (row,) = tocsin.json("keys", "list")
+    assert (row["organization"], row["scopes"], row["state"]) == ("acme", ["read"], "active")
+    listed, _ = tocsin.run("keys", "list")
+    assert row["id"] in listed
+    assert out.strip() not in listed
+    tocsin.run("keys", "revoke", row["id"])
+    assert tocsin.json("keys", "list")[0]["state"] == "revoked"
+    tocsin.run("keys", "revoke", "nosuch", code=1)
+
+
+def test_tail_shows_attempts_in_order_and_filters_them(tocsin: Tocsin) -> None:
+    write_history(tocsin.made, "wh_one", 2)
+    write_history(tocsin.made, "wh_two", 1)
+    out, _ = tocsin.run("deliveries", "tail", "--no-follow", "--from-start", "--json")
+    rows = [json.loads(text) for text in out.splitlines()]
+    assert len(rows) == 6
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    dead, _ = tocsin.run(
+        "deliveries", "tail", "--no-follow", "--subscription", "wh_one", "--verdict", "dead_letter"
+    )
+    assert dead.count("✗ dead_letter") == dead.count("\n") == 2
+    assert tocsin.run("deliveries", "tail", "--no-follow", "--lines", "1")[0].count("\n") == 1
+    assert tocsin.run("deliveries", "tail", "--no-follow", "--since", "0s")[0] == ""
+
+
+def test_tail_follows_until_it_is_interrupted(tocsin: Tocsin) -> None:
+    write_history(tocsin.made, "wh_one", 1)
+    with tocsin.running("deliveries", "tail", "--json") as process:
+        assert [line(process)["verdict"], line(process)["verdict"]] == ["retry", "dead_letter"]
+        write_history(tocsin.made, "wh_two", 1)
+        assert line(process)["subscription_id"] == "wh_two"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+
+
+def test_dead_letters_are_listed_newest_first_and_selected(tocsin: Tocsin) -> None:
+    written = write_history(tocsin.made, "wh_one", 3)
+    write_history(tocsin.made, "wh_two", 1, reason="gone")
+    rows = tocsin.json("dlq", "list", "--subscription", "wh_one", "--reason", "exhausted")
+    assert [row["delivery_id"] for row in rows] == [each.delivery_id for each in reversed(written)]
+    assert rows[0]["error"] == "500 Internal Server Error"
+    assert len(tocsin.json("dlq", "list")) == 4
+    assert tocsin.json("dlq", "list", "--until", "1h") == []
+    out, err = tocsin.run("dlq", "list", "--limit", "2")
+    assert out.count("\n") == 3
+    assert "the newest 2 of 4" in err
+
+
+def test_dead_letter_is_shown_with_its_body_and_every_attempt(tocsin: Tocsin) -> None:
+    first, _ = write_history(tocsin.made, "wh_one", 2)
+    shown = tocsin.json("dlq", "show", first.delivery_id)
+    assert shown["delivery"]["body"].encode() == first.body
+    assert [attempt["verdict"] for attempt in shown["attempts"]] == ["retry", "dead_letter"]
+    out, _ = tocsin.run("dlq", "show", first.delivery_id[:12])
+    assert '"number": 0' in out
+    assert "Attempts (2)" in out
+    assert "exhausted: every attempt of the schedule failed" in out
+    tocsin.run("dlq", "show", "ffffffff", code=1)
+
+
+def test_dry_run_counts_deliveries_and_writes_no_job(tocsin: Tocsin) -> None:
+    write_history(tocsin.made, "wh_one", 3)
+    write_history(tocsin.made, "wh_one", 1)
+    told = tocsin.json("replay", "--dry-run")
+    assert (told["dead_letters"], told["deliveries"], told["reasons"]) == (4, 3, {"exhausted": 4})
+    assert "3 deliveries would be replayed" in tocsin.run("replay", "--dry-run")[0]
+    assert tocsin.made.read(tocsin.made.topics.jobs) == []
+
+
+def test_replay_without_terminal_needs_yes(tocsin: Tocsin) -> None:
+    write_history(tocsin.made, "wh_one", 1)
+    _, err = tocsin.run("replay", "--why", "test", code=2)
+    assert "say --yes" in err
+    assert tocsin.made.read(tocsin.made.topics.jobs) == []
+
+
+def test_replay_of_nothing_writes_no_job(tocsin: Tocsin) -> None:
+    _, err = tocsin.run("replay", "--why", "test", "--yes")
+    assert "nothing to replay" in err
+    assert tocsin.made.read(tocsin.made.topics.jobs) == []
+
+
+def test_replay_is_followed_to_its_end(tocsin: Tocsin) -> None:
+    written = write_history(tocsin.made, "wh_one", 5)
+    tocsin.made.start("replay")
+    out, _ = tocsin.run(
+        "replay", "--why", "their outage is over", "--subscription", "wh_one", "--yes", "--json"
+    )
+    last = json.loads(out.splitlines()[-1])
+    assert (last["state"], last["replayed"], last["selected"]) == ("done", 5, 5)
+    redelivered = tocsin.made.read(tocsin.made.topics.redeliveries)
+    assert len(redelivered) == len(written)
+    (job,) = tocsin.json("replay", "status")
+    assert (job["why"], job["state"]) == ("their outage is over", "done")
+    assert tocsin.json("replay", "status", job["job"])["progress"]["replayed"] == 5
+
+
+def test_replay_that_nobody_runs_says_so_and_waits(tocsin: Tocsin) -> None:
+    write_history(tocsin.made, "wh_one", 1)
+    with tocsin.running("replay", "--why", "test", "--yes") as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(2)]
+        assert "no replay program has begun this job within 10 s" in said[1]
+        assert "python -m consumers.replay" in said[1]
+    assert tocsin.json("replay", "status")[0]["state"] == "waiting"
+
+
+def test_endpoint_is_added_listed_and_removed(tocsin: Tocsin) -> None:
+    tocsin.made.start("control")
+    known = Tocsin(tocsin.made, tocsin.home, tocsin.made.api_key(SYSTEM, "acme"))
+    added = known.json("endpoints", "add", "http://127.0.0.1:9000/hook", "--events", "drift.*")
+    assert added["secret"]
+    (row,) = known.json("endpoints", "list")
+    assert (row["id"], row["events"]) == (added["id"], ["drift.*"])
+    assert added["id"] in known.run("endpoints", "list")[0]
+    known.run("endpoints", "remove", added["id"])
+    assert known.json("endpoints", "list") == []
+    _, err = known.run("endpoints", "add", "http://127.0.0.1:9000/", "--events", "drift.alrt", code=1)
+    assert err.startswith("tocsin: events")
+    assert "(HTTP 400)" in err
+    assert "(HTTP 404)" in known.run("endpoints", "remove", added["id"], code=1)[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("http://127.0.0.1:9000/hook", 0, "allowed"),
+        ("http://10.0.0.8/hook", 3, "tocsin: "),
+        ("https://user@example.com/", 3, "tocsin: "),
+        ("nonsense", 3, "tocsin: "),
+    ],
+)
+def test_endpoint_is_checked_without_a_request(tocsin: Tocsin, url: str, code: int, said: str) -> None:
+    out, err = tocsin.run("endpoints", "check", url, code=code)
+    assert said in out + err
+
+
+def test_listener_registers_verifies_and_removes_itself(tocsin: Tocsin) -> None:
+    tocsin.made.start("control", "router", "delivery", "delay")
+    known = Tocsin(tocsin.made, tocsin.home, tocsin.made.api_key(SYSTEM, "acme"))
+    with known.running("listen", "--register", "--system", SYSTEM, "--json") as process:
+        assert line(process)["verifying"] is True
+        assert len(known.json("endpoints", "list")) == 1
+        known.run("publish", SYSTEM, TYPE, "--example", "--organization", "acme")
+        received = line(process)
+        assert (received["verified"], received["status"], received["event_type"]) == (True, 200, TYPE)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert known.json("endpoints", "list") == []
+
+
+def test_listener_answers_401_to_what_does_not_verify(tocsin: Tocsin) -> None:
+    import httpx
+
+    secret = "whsec_" + "a" * 40
+    arguments = ["--system", SYSTEM, "--secret", secret, "--exit-after", "1", "--json"]
+    with tocsin.running("listen", *arguments) as process:
+        address = line(process)["listening"]
+        assert httpx.post(address, json={"event": TYPE}, trust_env=False).status_code == 401
+        assert line(process)["verified"] is False
+        assert process.wait(timeout=10) == 1

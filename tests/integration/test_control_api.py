@@ -1,0 +1,314 @@
+"""The control API as a process, with a real Kafka and registry."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from control.store import Store
+from deploy.local.settings import CHECKOUT
+from deploy.local.stack import Stack
+from tests.harness.installation import Api, Installation, free_port, installation
+from tocsin import keys, secrets, subscriptions
+from tocsin.errors import NotAcknowledged
+from tocsin.kafka import pipeline
+from tocsin.kafka.tables import Table
+from tocsin.kafka.writer import Outgoing, Writer
+from tocsin.settings import Settings
+from tocsin.subscriptions import Subscription
+from tocsin.wire.systems import load_systems
+
+PATH = "/v1/webhooks"
+EVENTS = ["breaking", "warning"]
+GOOD: dict[str, Any] = {"url": "https://example.com/hook", "events": EVENTS}
+SLACK = "https://hooks.slack.com/services/your/slack/webhook"
+
+
+@pytest.fixture(scope="module")
+def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with the control API alone."""
+    with installation(stack, tmp_path_factory.mktemp("control")) as made:
+        made.start("control")
+        yield made
+
+
+@pytest.fixture
+def organization() -> str:
+    """One for each test."""
+    return f"org-{os.urandom(4).hex()}"
+
+
+@pytest.fixture
+def api(world: Installation, organization: str) -> Api:
+    """A caller who may do everything."""
+    return caller(world, organization, "manage", "read")
+
+
+def caller(world: Installation, organization: str, *scopes: str, system: str = "driftguard") -> Api:
+    """Make a key, and return once it counts."""
+    made = Api(world.api_url, world.api_key(system, organization, scopes))
+    until = time.monotonic() + 5.0
+    while made.call("GET", "/v1/webhooks").status_code == 401:
+        assert time.monotonic() < until, "the key does not count after 5 s"
+    return made
+
+
+def test_created_webhook_is_read_back_at_once(api: Api) -> None:
+    made = api.subscribe(**GOOD, contract_id="c-1")
+    read = api.call("GET", f"{PATH}/{made['id']}")
+    assert read.status_code == 200
+    assert read.json() == {name: made[name] for name in made if name != "secret"}
+    assert api.call("GET", PATH).json() == {"data": [read.json()], "next": None}
+
+
+def test_documented_request_has_the_documented_answer(api: Api) -> None:
+    body = {"url": SLACK, "events": EVENTS, "contract_id": None}
+    answer = api.call("POST", "/api/v1/webhooks", json=body)
+    made = answer.json()
+    assert answer.status_code == 201
+    assert list(made) == ["id", "url", "events", "contract_id", "active", "secret", "created_at"]
+    assert {name: made[name] for name in (*body, "active")} == {**body, "active": True}
+    assert made["secret"].startswith("whsec_")
+    assert datetime.strptime(made["created_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("system", sorted(load_systems()))
+def test_every_system_takes_all_its_events_and_gives_a_secret(
+    world: Installation, organization: str, system: str
+) -> None:
+    api = caller(world, organization, "manage", "read", system=system)
+    names = list(load_systems()[system].event_types)
+    made = api.subscribe("https://example.com/", [*names, "*"])
+    assert made["events"] == [*names, "*"]
+    assert len(made["secret"]) >= 32
+
+
+def test_webhook_counts_from_a_time_to_come(api: Api) -> None:
+    made = api.subscribe(**GOOD)
+    assert time.time() < datetime.fromisoformat(made["effective_at"]).timestamp() < time.time() + 2.0
+
+
+def test_late_acknowledgement_moves_on_the_time_from_which_a_webhook_counts(world: Installation) -> None:
+    """The clock jumps while the first write is under way: that one named a time too early."""
+    times_ms = iter([0, 10_000, 10_000, 10_001])
+    with store(world.settings, world, lambda: next(times_ms)) as made:
+        written = made.put(_subscription("wh_late"))
+        assert written.effective_at == 10_000 + 2 * 250 + 1_000
+        values = [each for each in world.read(world.topics.subscriptions) if each.key() == b"wh_late"]
+        assert [each.offset() for each in values][-1] == written.offset
+        assert len(values) == 2
+        made.remove(written)
+
+
+def test_write_without_a_broker_is_not_acknowledged(world: Installation) -> None:
+    away = world.settings.model_copy(update={"kafka": f"127.0.0.1:{free_port()}"})
+    with store(away, world, lambda: 0) as made, pytest.raises(NotAcknowledged, match="within 5 s"):
+        made.put(_subscription("wh_away"))
+
+
+def test_record_holds_what_was_asked_for_and_no_secret_text(
+    world: Installation, api: Api, organization: str
+) -> None:
+    made = api.subscribe(**GOOD, contract_id="c-2", headers={"X-Team": "risk"})
+    decode = pipeline.decoder(world.registry, "subscription")
+    (message,) = [
+        each for each in world.read(world.topics.subscriptions) if each.key() == made["id"].encode()
+    ]
+    stored = subscriptions.from_record(decode(message.value()).record, message.offset() or 0)
+    assert (stored.organization, stored.system, stored.scope) == (
+        organization,
+        "driftguard",
+        {"contract_id": "c-2"},
+    )
+    assert (stored.event_types, stored.headers) == (tuple(EVENTS), {"X-Team": "risk"})
+    assert made["secret"].encode() not in (message.value() or b"")
+    keyring = secrets.load_keyring(world.settings)
+    place = {"topic": world.topics.subscriptions, "organization": organization, "subscription": made["id"]}
+    assert keyring.open(stored.secrets[0], **place) == made["secret"]
+
+
+def test_deleted_webhook_is_gone_at_once_and_leaves_a_tombstone(world: Installation, api: Api) -> None:
+    made = api.subscribe(**GOOD)
+    assert api.call("DELETE", f"{PATH}/{made['id']}").status_code == 204
+    assert api.call("GET", f"{PATH}/{made['id']}").status_code == 404
+    assert api.call("GET", PATH).json()["data"] == []
+    assert [
+        each.value() is None
+        for each in world.read(world.topics.subscriptions)
+        if each.key() == made["id"].encode()
+    ] == [False, True]
+
+
+def test_webhook_of_another_organization_does_not_exist(world: Installation, api: Api) -> None:
+    made = api.subscribe(**GOOD)
+    stranger = caller(world, "org-stranger", "manage", "read")
+    for method in ("GET", "DELETE"):
+        assert stranger.call(method, f"{PATH}/{made['id']}").status_code == 404
+    assert api.call("GET", f"{PATH}/{made['id']}").status_code == 200
+
+
+def test_key_without_the_scope_is_403(world: Installation, organization: str) -> None:
+    reader = caller(world, organization, "read")
+    answer = reader.call("POST", PATH, json=GOOD)
+    assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", keys.new_key(bytes(keys.RANDOM_BYTES))[1]])
+def test_wrong_key_is_401(world: Installation, key: str) -> None:
+    answer = Api(world.api_url, key).call("GET", PATH)
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_revoked_key_is_401_within_five_seconds(world: Installation, organization: str) -> None:
+    api = caller(world, organization, "read")
+    key_id = keys.key_id(api.key) or ""
+    revoked = keys.ApiKey(
+        key_id, organization, "driftguard", keys.digest(api.key), ("read",), 1, revoked_at=2
+    )
+    encode = pipeline.encoder(world.registry, world.topics, "api_key")
+    world.write(Outgoing(world.topics.keys, key_id.encode(), encode(keys.to_record(revoked))))
+    until = time.monotonic() + 5.0
+    while api.call("GET", PATH).status_code != 401:
+        assert time.monotonic() < until
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"url": "http://example.com/"}, "url"),
+        ({"url": "https://169.254.169.254/latest"}, "url"),
+        ({"events": ["broken"]}, "events.0"),
+        ({"events": []}, "events"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"secret": "short"}, "secret"),
+        ({"headers": {"X-DriftGuard-Signature": "forged"}}, "headers.X-DriftGuard-Signature"),
+        ({"headers": {"X-A": "b\r\nX-C: d"}}, "headers.X-A"),
+    ],
+)
+def test_bad_input_is_400_and_names_the_field(api: Api, fields: dict[str, Any], field: str) -> None:
+    answer = api.call("POST", PATH, json={**GOOD, **fields})
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+    assert api.call("GET", PATH).json()["data"] == []
+
+
+def test_ten_megabytes_are_refused_before_they_are_sent(world: Installation, api: Api) -> None:
+    """The answer comes to the headers alone: not a byte of the body has left."""
+    with _connected(world) as connection:
+        head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nX-API-Key: {api.key}\r\nContent-Length: 10000000\r\n\r\n"
+        connection.sendall(head.encode())
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_ten_megabytes_are_refused_while_a_client_sends_them(world: Installation, api: Api) -> None:
+    answer = api.call("POST", PATH, content=b"x" * 10_000_000)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_ten_megabytes_without_a_length_are_refused_early(world: Installation, api: Api) -> None:
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(160):
+            sent += 65_536
+            yield b"x" * 65_536
+
+    with suppress(httpx.TransportError):  # the connection may be closed under the client
+        assert api.call("POST", PATH, content=body()).status_code == 413
+    assert sent < 10_000_000
+
+
+def test_openapi_document_is_served(world: Installation) -> None:
+    document = httpx.get(f"{world.api_url}/openapi.json", trust_env=False).json()
+    assert document["openapi"].startswith("3.1")
+    assert {PATH, "/api/v1/webhooks"} <= set(document["paths"])
+
+
+def test_ready_node_says_so(world: Installation) -> None:
+    for path in ("/livez", "/readyz"):
+        assert httpx.get(world.api_url + path, trust_env=False).status_code == 200
+
+
+def test_second_process_knows_what_the_first_wrote(world: Installation, api: Api, organization: str) -> None:
+    port = free_port()
+    world.another("control", TOCSIN_CONTROL_PORT=str(port))
+    other = Api(f"http://127.0.0.1:{port}", api.key)
+    made = api.subscribe(**GOOD)
+    until = time.monotonic() + 5.0
+    while other.call("GET", f"{PATH}/{made['id']}").status_code != 200:
+        assert time.monotonic() < until
+
+
+def test_taken_port_is_one_line(world: Installation, tmp_path: Path) -> None:
+    program = world.fleet.add("control")[0]
+    ended = subprocess.run(
+        [sys.executable, "-m", "control"],
+        env=dict(program.environment),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "TOCSIN_CONTROL_PORT: cannot listen on" in ended.stderr.splitlines()[-1]
+
+
+def test_keyring_that_lacks_a_key_stops_the_start(world: Installation, api: Api) -> None:
+    api.subscribe(**GOOD)
+    program = world.fleet.add(
+        "control", TOCSIN_KEYRING=secrets.new_key_line("other"), TOCSIN_CONTROL_PORT=str(free_port())
+    )[0]
+    ended = subprocess.run(
+        [sys.executable, "-m", "control"],
+        env=dict(program.environment),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "sealed with test, which it lacks" in ended.stderr.splitlines()[-1]
+
+
+@contextmanager
+def store(settings: Settings, world: Installation, clock_ms: Callable[[], int]) -> Iterator[Store]:
+    """A store in this process, writing with `settings`."""
+    decode = pipeline.decoder(world.registry, "subscription")
+    table: Table[Subscription] = Table(
+        world.settings,
+        world.topics.subscriptions,
+        lambda message: subscriptions.from_record(decode(message.value()).record, message.offset() or 0),
+    )
+    table.start()
+    writer = Writer(settings)
+    try:
+        yield Store(writer, pipeline.encoder(world.registry, world.topics, "subscription"), table, clock_ms)
+    finally:
+        writer.close()
+        table.stop()
+
+
+def _subscription(subscription_id: str) -> Subscription:
+    return Subscription(subscription_id, "org-store", "driftguard", "https://example.com/", ("*",), 0, 0, 0)
+
+
+def _connected(world: Installation) -> socket.socket:
+    host, port = world.api_url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=5.0)

@@ -1,0 +1,337 @@
+"""Events become deliveries, against a real Kafka and registry: all that match, nobody else's, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import pytest
+from confluent_kafka import Message
+
+from deploy.local.stack import Stack
+from tests.harness.installation import Installation, free_port, header, installation
+from tocsin import deliveries, subscriptions
+from tocsin.deliveries import Delivery
+from tocsin.kafka import pipeline
+from tocsin.kafka.codec import Encoder
+from tocsin.kafka.writer import Outgoing
+from tocsin.publisher import Acknowledged, Publisher
+from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription
+from tocsin.wire.systems import load_systems
+
+SYSTEM = "governlayer"
+KNOWN = load_systems()[SYSTEM].event_types
+TYPE, OTHER_TYPE = sorted(KNOWN)[:2]
+
+
+def subscription(name: str, *event_types: str, **fields: Any) -> Subscription:
+    """Return a subscription of organization `acme`."""
+    values: dict[str, Any] = {
+        "organization": "acme",
+        "system": SYSTEM,
+        "url": "https://example.com/",
+        "created_at": 0,
+        "updated_at": 0,
+        "effective_at": 0,
+    }
+    return Subscription(id=name, event_types=event_types or ("*",), **(values | fields))
+
+
+def subscribe(own: Installation, *made: Subscription) -> list[int]:
+    """Write subscriptions and return their offsets."""
+    encode = pipeline.encoder(own.registry, own.topics, "subscription")
+    records = [
+        Outgoing(own.topics.subscriptions, each.id.encode(), encode(subscriptions.to_record(each)))
+        for each in made
+    ]
+    return [written.offset for written in own.write(*records)]
+
+
+def publish(
+    own: Installation, event_type: str = TYPE, count: int = 1, **attributes: Any
+) -> list[Acknowledged]:
+    """Publish the documented example of an event type, and return once all are acknowledged."""
+    with Publisher(SYSTEM, source="/tests", settings=own.settings) as publisher:
+        attributes = {"organization": "acme"} | attributes
+        sent = [publisher.send(event_type, KNOWN[event_type].example, **attributes) for _ in range(count)]
+        return [future.result() for future in sent]
+
+
+def decoded(own: Installation, messages: list[Message]) -> list[Delivery]:
+    decode = pipeline.decoder(own.registry, "delivery")
+    return [deliveries.from_record(decode(message.value()).record) for message in messages]
+
+
+def routed(own: Installation, count: int) -> list[Delivery]:
+    """Return the deliveries once there are `count` of them."""
+    return decoded(own, own.wait_for(own.topics.deliveries, lambda message: True, count=count))
+
+
+def event_record(own: Installation, value: bytes | None, **headers: bytes | None) -> Outgoing:
+    """Return a record of the events topic; `headers` go over those of a sound event."""
+    sound: dict[str, bytes | None] = {
+        "ce_id": uuid.uuid4().hex.encode(),
+        "ce_source": b"/tests",
+        "ce_type": TYPE.encode(),
+        "ce_organization": b"acme",
+    }
+    whole: Mapping[str, bytes | None] = sound | headers
+    pairs = [(name, data) for name, data in whole.items() if data is not None]
+    return Outgoing(own.topics.events(SYSTEM), b"acme", value, pairs)
+
+
+class Gate:
+    """A TCP forwarder to the registry that can be shut, so that connections to it are refused or cut."""
+
+    def __init__(self, registry: str) -> None:
+        self._target = urlsplit(registry)
+        self._server: socket.socket | None = None
+        self._port = free_port()
+        self._open: list[socket.socket] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}{self._target.path}"
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        server = self._server = socket.create_server(("127.0.0.1", self._port))
+        threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.shutdown(socket.SHUT_RDWR)
+            self._server.close()
+        for each in self._open:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._open.clear()
+
+    def _accept(self, server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                far = socket.create_connection((self._target.hostname or "", self._target.port or 80))
+                self._open += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Return once a condition holds; AssertionError if that takes longer."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
+
+
+def sound_value(own: Installation, event_type: str = TYPE) -> bytes:
+    known = KNOWN[event_type]
+    return Encoder(own.registry, own.topics.events(SYSTEM), known.schema)(known.example)
+
+
+@pytest.fixture(scope="module")
+def routing(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with a router and one subscription to everything."""
+    with installation(stack, tmp_path_factory.mktemp("routing")) as made:
+        subscribe(made, subscription("all"))
+        made.start("router")
+        yield made
+
+
+def test_event_becomes_one_delivery_for_each_subscription_that_wants_it(own: Installation) -> None:
+    offsets = subscribe(
+        own,
+        subscription("all"),
+        subscription("exact", TYPE),
+        subscription("open", TYPE, format="cloudevents-structured"),
+        subscription("other type", OTHER_TYPE),
+        subscription("inactive", active=False),
+        subscription("other organization", organization="umbrella"),
+        subscription("other system", system="tork"),
+    )
+    own.start("router")
+    (event,) = publish(own)
+    publish(own, organization="nobody")
+    publish(own, OTHER_TYPE)
+    messages = own.wait_for(
+        own.topics.deliveries, lambda message: header(message, "ce_type") == TYPE, count=3
+    )
+    made = {delivery.subscription_id: delivery for delivery in decoded(own, messages)}
+    assert made.keys() == {"all", "exact", "open"}
+    assert json.loads(made["open"].body)["data"] == json.loads(made["all"].body)["data"]
+    assert [made[name].subscription_offset for name in ("all", "exact", "open")] == offsets[:3]
+    for message, delivery in zip(messages, decoded(own, messages), strict=True):
+        wanted = deliveries.delivery_id("/tests", TYPE, event.event_id, delivery.subscription_id)
+        assert delivery.delivery_id == header(message, "tocsin_delivery_id") == str(wanted)
+        assert (message.key() or b"").decode() == delivery.subscription_id
+        assert (delivery.organization, delivery.system, delivery.event_id) == ("acme", SYSTEM, event.event_id)
+        assert header(message, "ce_id") == event.event_id
+        assert (header(message, "tocsin_run"), header(message, "tocsin_step")) == ("0", "0")
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "reason"),
+    [
+        pytest.param(None, {}, "null", id="null"),
+        pytest.param(b"", {}, "empty", id="empty"),
+        pytest.param(b"{}", {}, "magic byte", id="magic byte"),
+        pytest.param(b"\x00\x7f\xff\xff\xff\x02", {}, "unknown schema id", id="schema id"),
+        pytest.param(b"\x00\x00", {}, "truncated", id="truncated"),
+        pytest.param("cut", {}, "not tocsin.", id="cut off"),
+        pytest.param("sound", {"ce_organization": None}, "ce_organization is missing", id="no organization"),
+        pytest.param("sound", {"ce_type": None}, "ce_type is missing", id="no type"),
+        pytest.param("sound", {"ce_type": b"no.such"}, "no event type of", id="unknown type"),
+        pytest.param("sound", {"ce_type": OTHER_TYPE.encode()}, "the value is a", id="another type's value"),
+        pytest.param("sound", {"ce_time": b"yesterday"}, "ce_time", id="time"),
+        pytest.param("sound", {"ce_source": b"\xff"}, "UTF-8", id="not UTF-8"),
+    ],
+)
+def test_poison_is_quarantined_with_its_reason_and_routing_goes_on(
+    routing: Installation, value: bytes | str | None, headers: dict[str, bytes | None], reason: str
+) -> None:
+    sound = sound_value(routing)
+    raw = sound if value == "sound" else sound[:-3] if value == "cut" else value
+    assert not isinstance(raw, str)
+    (where,) = routing.write(event_record(routing, raw, **headers))
+    source = f"{routing.topics.events(SYSTEM)}/{where.partition}/{where.offset}"
+    (found,) = routing.wait_for(
+        routing.topics.quarantine, lambda message: header(message, "tocsin_source") == source
+    )
+    assert reason in (header(found, "tocsin_reason") or "")
+    record = pipeline.decoder(routing.registry, "quarantined")(found.value()).record
+    assert (record["value"], record["program"]) == (raw, "router")
+    (after,) = publish(routing)
+    routing.wait_for(routing.topics.deliveries, lambda message: header(message, "ce_id") == after.event_id)
+
+
+def test_event_without_id_gets_the_same_one_whoever_reads_it(routing: Installation) -> None:
+    (where,) = routing.write(event_record(routing, sound_value(routing), ce_id=None))
+    event_id = f"{routing.topics.events(SYSTEM)}-{where.partition}-{where.offset}"
+    wanted = deliveries.delivery_id("/tests", TYPE, event_id, "all")
+    routing.wait_for(
+        routing.topics.deliveries, lambda message: header(message, "tocsin_delivery_id") == str(wanted)
+    )
+
+
+def test_format_that_fails_is_quarantined_by_name_and_the_others_go_out(own: Installation) -> None:
+    subscribe(own, subscription("good"), subscription("bad", format="nonesuch"), subscription("fine"))
+    own.start("router")
+    (event,) = publish(own)
+    assert {delivery.subscription_id for delivery in routed(own, 2)} == {"good", "fine"}
+    (found,) = own.wait_for(own.topics.quarantine, lambda message: True)
+    assert (header(found, "tocsin_reason") or "").startswith("nonesuch: ")
+    publish(own)
+    routed(own, 4)
+
+
+def test_poison_among_the_subscriptions_is_quarantined_and_the_others_are_served(own: Installation) -> None:
+    subscribe(own, subscription("before"))
+    own.write(Outgoing(own.topics.subscriptions, b"poison", b"\x07poison"))
+    subscribe(own, subscription("after"))
+    own.start("router")
+    publish(own)
+    assert {delivery.subscription_id for delivery in routed(own, 2)} == {"before", "after"}
+    (found,) = own.wait_for(own.topics.quarantine, lambda message: True)
+    assert "magic byte" in (header(found, "tocsin_reason") or "")
+
+
+def test_change_counts_for_every_event_published_after_its_margin(own: Installation) -> None:
+    """Enabled, a subscription gets the next event; disabled, it does not; both as soon as the margin is over."""
+    subscribe(own, subscription("on"), subscription("off", active=False))
+    own.start("router")
+    for turn in range(4):
+        subscribe(own, subscription("on", active=turn % 2 == 0), subscription("off", active=turn % 2 == 1))
+        time.sleep(EFFECTIVE_MARGIN_S)  # the promise itself is a time
+        publish(own)
+    assert [delivery.subscription_id for delivery in sorted_by_time(routed(own, 4))] == [
+        "on",
+        "off",
+        "on",
+        "off",
+    ]
+
+
+def sorted_by_time(made: list[Delivery]) -> list[Delivery]:
+    return sorted(made, key=lambda delivery: delivery.event_time)
+
+
+def first_met() -> Callable[[Message], bool]:
+    """Return a predicate that is true for each delivery once."""
+    met: set[str | None] = set()
+
+    def new(message: Message) -> bool:
+        name = header(message, "tocsin_delivery_id")
+        return name not in met and not met.add(name)
+
+    return new
+
+
+def wanted_ids(published: Sequence[Acknowledged], subscribers: int) -> set[str]:
+    return {
+        str(deliveries.delivery_id("/tests", TYPE, event.event_id, f"s{number}"))
+        for event in published
+        for number in range(subscribers)
+    }
+
+
+def test_nothing_is_lost_and_no_id_is_new_when_it_is_killed(own: Installation) -> None:
+    subscribe(own, *(subscription(f"s{number}") for number in range(50)))
+    own.start("router")
+    published = publish(own, count=100)
+    own.wait_for(own.topics.deliveries, lambda message: True, count=500)
+    own.fleet.programs[0].kill()
+    own.another("router")
+    made = own.wait_for(own.topics.deliveries, first_met(), count=5_000, timeout_s=40.0)
+    assert {header(message, "tocsin_delivery_id") for message in made} == wanted_ids(published, 50)
+
+
+def test_nothing_is_repeated_when_copies_join_and_stop_in_the_middle(own: Installation) -> None:
+    subscribe(own, *(subscription(f"s{number}") for number in range(50)))
+    own.start("router")
+    published: list[Acknowledged] = []
+    for turn in range(3):
+        published += publish(own, count=100, extensions={"partitionkey": f"k{turn}"})
+        own.another("router")
+        published += publish(own, count=100, extensions={"partitionkey": f"l{turn}"})
+        own.fleet.programs[turn].stop()
+    own.wait_for(own.topics.deliveries, first_met(), count=30_000, timeout_s=60.0)
+    own.fleet.stop()
+    met = Counter(header(message, "tocsin_delivery_id") for message in own.read(own.topics.deliveries))
+    assert met.keys() == wanted_ids(published, 50)
+    assert met.total() == 30_000
+
+
+def test_event_waits_while_the_registry_does_not_answer(own: Installation) -> None:
+    """The record is fine: it is neither lost nor quarantined, and the group keeps its member."""
+    subscribe(own, subscription("a"))
+    with Gate(own.settings.registry) as gate:
+        own.another("router", TOCSIN_REGISTRY=gate.url)
+        gate.close()
+        (event,) = publish(own)
+        until(lambda: "does not answer" in own.fleet.programs[0].process.log_file.read_text())
+        gate.open()
+        assert [delivery.event_id for delivery in routed(own, 1)] == [event.event_id]
+    assert own.read(own.topics.quarantine) == []

@@ -1,0 +1,52 @@
+"""Event names and globs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control import patterns
+
+KNOWN = ("drift.alert", "drift.resolved", "compliance.control_update", "pass")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("drift.alert", None),
+        ("*", None),
+        ("drift.*", None),
+        ("*.alert", None),
+        ("*i*t*", None),
+        ("compliance*update", None),
+        ("drift.alerts", "drift.alerts is not an event type; did you mean drift.alert?"),
+        (
+            "zzz",
+            "zzz is not an event type; there are compliance.control_update, drift.alert, drift.resolved, pass",
+        ),
+        ("audit.*", "audit.* matches no event type"),
+        ("drift.alert*x", "drift.alert*x matches no event type"),
+        ("**", "** has two * in a row"),
+        ("*a*a*a*", "*a*a*a* has two * in a row, or more than 3"),
+        ("", "is not the name of an event type"),
+        ("drift.[ab]*", "is not the name of an event type"),
+        ("drift.*\n", "is not the name of an event type"),
+        ("*" + "a" * 200, "is not the name of an event type"),
+    ],
+)
+def test_pattern_is_judged(pattern: str, reason: str | None) -> None:
+    fault = patterns.fault(pattern, KNOWN)
+    assert (fault is None) == (reason is None)
+    assert (fault or "").startswith(reason or "")
+
+
+_NAMES = st.text("ab.", max_size=8)
+
+
+@given(pattern=st.text("ab.*", max_size=8), name=_NAMES)
+def test_glob_matches_as_the_regular_expression_would(pattern: str, name: str) -> None:
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+    assert patterns.matches(pattern, name) == (re.fullmatch(expression, name) is not None)

@@ -1,0 +1,157 @@
+"""A control API without Kafka: made-up contracts, known keys, subscriptions in memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from control.auth import Gate
+from control.directory import Directory
+from control.services import Services, Store
+from tocsin import keys, secrets
+from tocsin.destinations import Policy
+from tocsin.errors import NotAcknowledged
+from tocsin.keys import ApiKey
+from tocsin.subscriptions import Subscription
+from tocsin.wire.systems import Systems, load_systems
+
+NOW_MS: Final = 1_772_392_920_123
+DAY_MS: Final = 86_400_000
+
+_SYSTEM = """
+title = "{title}"
+retries = ["1m"]
+
+[body]
+type = "${{event.type}}"
+data = "${{event.data}}"
+
+[headers]
+X-Event = "${{event.type}}"
+
+[signature]
+header = "X-Signature"
+"""
+
+_ALPHA = """
+[endpoint]
+https_only = true
+formats = { "chat.example.com" = "chat" }
+
+[api]
+paths = ["/api/v1/webhooks"]
+scope = ["contract_id"]
+created = ["id", "url", "events", "contract_id", "active", "secret", "created_at"]
+"""
+
+_FORMATS = {
+    "chat": 'title = "Chat"\nsignature = "none"\n[body]\ntext = "${event.type}"\n',
+    "pager": (
+        'title = "Pager"\nsignature = "none"\n[body]\nsummary = "${event.type}"\n'
+        '[secret]\nmade_here = false\n[secret_field]\npath = "routing_key"\n'
+    ),
+    "standard": 'title = "Standard"\nsignature = "system"\n[body]\ntype = "${event.type}"\n',
+}
+
+EVENT_TYPES: Final = ("drift.alert", "drift.resolved", "pass")
+
+
+def write_contracts(root: Path) -> Systems:
+    """Write and read two systems: `alpha` documents an API of its own and is HTTPS only, `beta` documents nothing."""
+    (root / "formats").mkdir()
+    for name, text in _FORMATS.items():
+        (root / "formats" / f"{name}.toml").write_text(text)
+    for name, more in {"alpha": _ALPHA, "beta": ""}.items():
+        (root / name).mkdir()
+        (root / name / "system.toml").write_text(_SYSTEM.format(title=name.title()) + more)
+        for event_type in EVENT_TYPES:
+            (root / name / f"{event_type}.avsc").write_text(_schema(name, event_type))
+    return load_systems(root)
+
+
+def _schema(system: str, event_type: str) -> str:
+    return json.dumps(
+        {
+            "type": "record",
+            "name": "".join(part.title() for part in event_type.split(".")),
+            "namespace": f"tocsin.{system}",
+            "doc": "It happened.",
+            "eventType": event_type,
+            "exampleSource": "tocsin",
+            "example": {"contract_id": "c-1"},
+            "fields": [{"name": "contract_id", "type": "string", "doc": "Which."}],
+        }
+    )
+
+
+def _key(number: int, organization: str, system: str, *scopes: str) -> tuple[str, ApiKey]:
+    key_id, text = keys.new_key(bytes([number]) * keys.RANDOM_BYTES)
+    return text, ApiKey(key_id, organization, system, keys.digest(text), scopes, NOW_MS)
+
+
+MANAGER, _MANAGER = _key(1, "acme", "alpha", "manage", "read")
+READER, _READER = _key(2, "acme", "alpha", "read")
+STRANGER, _STRANGER = _key(3, "rival", "alpha", "manage", "read")
+BETA, _BETA = _key(4, "acme", "beta", "manage", "read")
+EXPIRED, _EXPIRED = _key(5, "acme", "alpha", "manage", "read")
+REVOKED, _REVOKED = _key(6, "acme", "alpha", "manage", "read")
+ORPHAN, _ORPHAN = _key(7, "acme", "gamma", "manage", "read")
+ADMIN, _ADMIN = _key(8, "acme", "alpha", "admin")
+UNKNOWN = keys.new_key(bytes([9]) * keys.RANDOM_BYTES)[1]
+
+KEYS: Final = {
+    key.id: key
+    for key in (
+        _MANAGER,
+        _READER,
+        _STRANGER,
+        _BETA,
+        replace(_EXPIRED, expires_at=NOW_MS),
+        replace(_REVOKED, revoked_at=NOW_MS - DAY_MS),
+        _ORPHAN,
+        _ADMIN,
+    )
+}
+
+
+class MemoryStore:
+    """Keeps subscriptions in a directory."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def put(self, subscription: Subscription) -> Subscription:
+        self._directory.update(subscription.id, subscription)
+        return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        self._directory.update(subscription.id, None)
+
+
+class AwayStore(MemoryStore):
+    """The broker does not acknowledge."""
+
+    def put(self, subscription: Subscription) -> Subscription:
+        raise NotAcknowledged("no acknowledgement within 5 s")
+
+    def remove(self, subscription: Subscription) -> None:
+        raise NotAcknowledged("no acknowledgement within 5 s")
+
+
+def make_services(
+    systems: Systems, directory: Directory, store: Store, *, age_s: float = 0.0, keys_age_s: float = 0.0
+) -> Services:
+    """Put services together; plain http is allowed where a system does not forbid it."""
+    return Services(
+        gate=Gate(KEYS.get, lambda: keys_age_s, systems, lambda: NOW_MS),
+        directory=directory,
+        store=store,
+        systems=systems,
+        policy=Policy(allow_http=True),
+        keyring=secrets.parse_keyring("test", secrets.new_key_line("test")),
+        topic="test.subscriptions",
+        age_s=lambda: age_s,
+        clock_ms=lambda: NOW_MS,
+    )
