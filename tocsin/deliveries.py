@@ -198,7 +198,12 @@ class Attempt:
 
 def attempt_record(attempt: Attempt) -> dict[str, Any]:
     """Return the Avro record of an attempt."""
-    delivery, progress, decision, source = attempt.delivery, attempt.progress, attempt.decision, attempt.source
+    delivery, progress, decision, source = (
+        attempt.delivery,
+        attempt.progress,
+        attempt.decision,
+        attempt.source,
+    )
     return {
         "delivery_id": delivery.delivery_id,
         "run": progress.run,
@@ -279,7 +284,9 @@ def read_decision(headers: Headers | None) -> tuple[str, Source, bytes]:
 
 def first_value(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
     """Return the first value of a header as text, or None; bytes that are not UTF-8 are replaced."""
-    return next((data.decode("utf-8", "replace") for key, data in headers if key == name and data is not None), None)
+    return next(
+        (data.decode("utf-8", "replace") for key, data in headers if key == name and data is not None), None
+    )
 
 
 def _number(found: Mapping[str, bytes], name: str, most: int) -> int | None:

@@ -124,7 +124,9 @@ def wait_for_kafka(settings: Settings, stop: Stop) -> None:
 
 def wait_for_registry(settings: Settings, stop: Stop) -> None:
     """Return once the schema registry answers."""
-    _wait_for(f"schema registry at {settings.registry}", Registry(settings.registry, timeout_s=2.0).ping, stop)
+    _wait_for(
+        f"schema registry at {settings.registry}", Registry(settings.registry, timeout_s=2.0).ping, stop
+    )
 
 
 def _wait_for(what: str, ask: Callable[[], None], stop: Stop) -> None:
@@ -134,6 +136,8 @@ def _wait_for(what: str, ask: Callable[[], None], stop: Stop) -> None:
             return ask()
         except (KafkaUnavailable, RegistryUnavailable) as error:
             if time.monotonic() - said_at > 10:
-                _log.error("%s does not answer, trying again (is it running? `make up` starts one): %s", what, error)
+                _log.error(
+                    "%s does not answer, trying again (is it running? `make up` starts one): %s", what, error
+                )
                 said_at = time.monotonic()
             stop.asked.wait(0.5)

@@ -21,7 +21,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message
-from fastavro.validation import ValidationError, validate
 from opentelemetry import propagate, trace
 
 from tocsin import events
@@ -33,7 +32,7 @@ from tocsin.kafka.codec import Encoder
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
-from tocsin.wire.systems import EventType, System, load_systems
+from tocsin.wire.systems import System, load_systems
 
 _tracer = trace.get_tracer("tocsin.publisher")
 
@@ -163,6 +162,7 @@ class Publisher:
         finally:
             self._closing.set()
             self._thread.join(2.0)
+            self._registry.close()
 
     def __enter__(self) -> Self:
         return self
@@ -184,7 +184,7 @@ class Publisher:
         known = self._system.event_types.get(event_type)
         if known is None:
             raise EventInvalid("type", _unknown_type(self._system, event_type))
-        check_data(known, data)
+        known.check(data)
         encoder = self._encoders.get(event_type)
         if encoder is None:
             encoder = self._encoders[event_type] = Encoder(self._registry, self._topic, known.schema)
@@ -208,9 +208,13 @@ class Publisher:
 
         key = event.extensions.get("partitionkey", event.organization)
         try:
-            self._producer.produce(self._topic, value=value, key=key.encode(), headers=headers, on_delivery=report)
+            self._producer.produce(
+                self._topic, value=value, key=key.encode(), headers=headers, on_delivery=report
+            )
         except BufferError:
-            future.set_exception(NotAcknowledged(f"event {event.id}: the client's queue is full, Kafka does not keep up"))
+            future.set_exception(
+                NotAcknowledged(f"event {event.id}: the client's queue is full, Kafka does not keep up")
+            )
         except KafkaException as error:
             future.set_exception(NotAcknowledged(f"event {event.id}: {error.args[0].str()}"))
         return future
@@ -218,37 +222,6 @@ class Publisher:
     def _serve(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(0.1)
-
-
-def check_data(event_type: EventType, data: Mapping[str, Any]) -> None:
-    """Refuse data that does not fit an event type's schema.
-
-    Raises:
-        EventInvalid: Naming the field.
-    """
-    if not isinstance(data, Mapping):
-        raise EventInvalid("data", f"must be an object, not {type(data).__name__}")
-    try:
-        validate(dict(data), event_type.parsed, strict=True)
-    except ValidationError as error:
-        raise EventInvalid(*_explain(event_type, data, error)) from None
-
-
-def _explain(event_type: EventType, data: Mapping[str, Any], error: ValidationError) -> tuple[str, str]:
-    fields = [field["name"] for field in event_type.schema["fields"]]
-    for name in data:
-        if name not in fields:
-            near = difflib.get_close_matches(str(name), fields, n=1)
-            return f"data.{name}", "is no field of this event" + (f"; did you mean {near[0]}?" if near else "")
-    first: Any = error.errors[0] if isinstance(error.errors, list) else error.errors
-    where = str(getattr(first, "field", "") or "")
-    path = where.removeprefix(event_type.fullname).strip(".")
-    expected = getattr(first, "schema", "another type")
-    found = getattr(first, "datum", None)
-    if path and "." not in path and path not in data:
-        return f"data.{path}", "is required"
-    wanted: Any = expected["type"] if isinstance(expected, dict) and "type" in expected else expected
-    return f"data.{path}" if path else "data", f"must be {wanted}, not {type(found).__name__}"
 
 
 def _unknown_type(system: System, event_type: str) -> str:

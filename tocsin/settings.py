@@ -35,18 +35,28 @@ class Settings(BaseSettings):
     topic_prefix: str = Field("tocsin", pattern=r"^[a-zA-Z0-9._-]{1,60}$", description="Begins every topic.")
     partitions: int = Field(12, ge=1, le=1024, description="Partitions of the keyed topics, at creation.")
     replication: int = Field(1, ge=1, le=9, description="Replication factor of topics, at creation.")
-    session_s: float = Field(10.0, ge=1, description="Consumer group session: how soon a dead process is replaced.")
+    session_s: float = Field(
+        10.0, ge=1, description="Consumer group session: how soon a dead process is replaced."
+    )
     stop_deadline_s: float = Field(25.0, gt=0, description="How long a SIGTERM lets open work finish.")
     api: str = Field("http://127.0.0.1:8600", description="Address of the control API.")
     api_key: SecretStr | None = Field(None, description="API key of the `tocsin` command.")
-    keyring: SecretStr | None = Field(None, description="Keys for secrets at rest: `id:base64,…`, primary first.")
+    keyring: SecretStr | None = Field(
+        None, description="Keys for secrets at rest: `id:base64,…`, primary first."
+    )
     keyring_file: Path | None = Field(None, description="File with the same, one key a line.")
     allow_http: bool = Field(False, description="Accept http:// endpoints where a system does not forbid it.")
-    allow_cidrs: tuple[str, ...] = Field((), description="Address ranges opened although policy refuses them.")
+    allow_cidrs: tuple[str, ...] = Field(
+        (), description="Address ranges opened although policy refuses them."
+    )
     ports: tuple[int, ...] = Field((443, 8443, 80, 8080), description="Ports an endpoint may have.")
     nat64_prefixes: tuple[str, ...] = Field((), description="Translation prefixes of an IPv6-only host.")
-    denied_cidrs: tuple[str, ...] = Field((), description="The operator's own ranges, refused besides the table.")
-    ca_file: Path | None = Field(None, description="PEM file with authorities trusted besides the public ones.")
+    denied_cidrs: tuple[str, ...] = Field(
+        (), description="The operator's own ranges, refused besides the table."
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM file with authorities trusted besides the public ones."
+    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info")
 

@@ -61,9 +61,13 @@ async def _run(settings: Settings, stop: Stop) -> None:
     writer, warmup = Writer(settings), Warmup(settings, topics.attempts)
     client = DeliveryClient(policy, tls=tls_context(settings.ca_file), limit=total)
     delivering = Delivering(
-        endpoints=Endpoints(table, load_systems(), secrets.load_keyring(settings), policy, topics.subscriptions),
+        endpoints=Endpoints(
+            table, load_systems(), secrets.load_keyring(settings), policy, topics.subscriptions
+        ),
         client=client,
-        outbox=Outbox(writer, topics, pipeline.encoder(registry, topics, "attempt"), asyncio.get_running_loop()),
+        outbox=Outbox(
+            writer, topics, pipeline.encoder(registry, topics, "attempt"), asyncio.get_running_loop()
+        ),
         quarantine=Quarantine(writer, registry, topics, "delivery"),
         lanes=Lanes[Work](total),
         decoder=pipeline.decoder(registry, "delivery"),
@@ -73,7 +77,9 @@ async def _run(settings: Settings, stop: Stop) -> None:
     reader = Reader(settings, topics.group("delivery"), [topics.deliveries, topics.redeliveries], delivering)
     delivering.reader = reader
     closing = threading.Event()
-    owner = threading.Thread(target=_own, args=(reader, delivering, writer, closing), name="reader", daemon=True)
+    owner = threading.Thread(
+        target=_own, args=(reader, delivering, writer, closing), name="reader", daemon=True
+    )
     owner.start()
     lifecycle.ready()
     try:

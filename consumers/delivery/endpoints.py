@@ -107,7 +107,10 @@ class Endpoints:
         """
         subscription = self._table.get(delivery.subscription_id)
         if subscription is None:
-            if self._table.position <= delivery.subscription_offset or self._table.age_s() > EFFECTIVE_MARGIN_S:
+            if (
+                self._table.position <= delivery.subscription_offset
+                or self._table.age_s() > EFFECTIVE_MARGIN_S
+            ):
                 return None
             return Refused("gone", "the subscription was deleted")
         if subscription.organization != delivery.organization:
@@ -118,7 +121,11 @@ class Endpoints:
         known = self._ready.get(subscription.id)
         if known is not None and known[0] == subscription.offset and (known[1] is None or now_ms < known[1]):
             return known[2]
-        expiries = [secret.expires_at for secret in live_secrets(subscription, now_ms) if secret.expires_at is not None]
+        expiries = [
+            secret.expires_at
+            for secret in live_secrets(subscription, now_ms)
+            if secret.expires_at is not None
+        ]
         made = self._make(subscription, now_ms)
         self._ready[subscription.id] = (subscription.offset, min(expiries, default=None), made)
         return made
@@ -153,7 +160,10 @@ class Endpoints:
             signing_key(
                 wire.signature,
                 self._keyring.open(
-                    secret, topic=self._topic, organization=subscription.organization, subscription=subscription.id
+                    secret,
+                    topic=self._topic,
+                    organization=subscription.organization,
+                    subscription=subscription.id,
                 ),
             )
             for secret in live_secrets(subscription, now_ms)

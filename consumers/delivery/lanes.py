@@ -101,7 +101,13 @@ class Lanes(Generic[W]):
         return work
 
     def done(
-        self, endpoint: str, signal: Signal, *, started_s: float, now_s: float, retry_after_s: float | None = None
+        self,
+        endpoint: str,
+        signal: Signal,
+        *,
+        started_s: float,
+        now_s: float,
+        retry_after_s: float | None = None,
     ) -> None:
         """Note how a POST that `take` let start has ended."""
         lane = self._lanes[endpoint]

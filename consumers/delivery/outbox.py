@@ -45,7 +45,12 @@ class Outbox:
         self._waking = False
 
     def attempt(
-        self, record: Record, identity: str, attempt: Attempt, decided: Callable[[int], None], wanted: Callable[[], bool]
+        self,
+        record: Record,
+        identity: str,
+        attempt: Attempt,
+        decided: Callable[[int], None],
+        wanted: Callable[[], bool],
     ) -> None:
         """Write an attempt; `decided` gets its offset in the same partition of the attempts topic."""
         headers = [

@@ -67,7 +67,9 @@ class Pace:
         if self._began_s is None:
             self._began_s = self._counted_at_s = now_s
 
-    def ended(self, signal: Signal, *, started_s: float, now_s: float, retry_after_s: float | None = None) -> None:
+    def ended(
+        self, signal: Signal, *, started_s: float, now_s: float, retry_after_s: float | None = None
+    ) -> None:
         """Note how a POST ended.
 
         Args:

@@ -161,7 +161,9 @@ class Delivering:
         return Work(record, delivery, progress, identity, live=record.topic == self._live_topic)
 
     def _set_aside(self, record: Record, reason: str) -> None:
-        _log.error("%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason)
+        _log.error(
+            "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
+        )
         self._quarantine.put(
             topic=record.topic,
             partition=record.partition,
@@ -271,7 +273,9 @@ class Delivering:
         elif isinstance(endpoint, Refused):
             self._end(work, "neutral", time.monotonic())
             decision = schedule.refused(endpoint.reason, work.progress, endpoint.error)
-            self._decide(work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms()))
+            self._decide(
+                work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms())
+            )
         else:
             work.task = self._loop.create_task(self._attempt(work, endpoint))
 
@@ -297,8 +301,15 @@ class Delivering:
             self._interrupted += 1
             decision = schedule.interrupted(work.progress)
             attempt = Attempt(
-                work.delivery, work.progress, decision, work.source, started_ms, posted=True, url=endpoint.shown_url,
-                duration_ms=(time.monotonic() - started_s) * 1000, error="cut at a stop of the delivery process",
+                work.delivery,
+                work.progress,
+                decision,
+                work.source,
+                started_ms,
+                posted=True,
+                url=endpoint.shown_url,
+                duration_ms=(time.monotonic() - started_s) * 1000,
+                error="cut at a stop of the delivery process",
             )
         except BaseException as error:
             self.failed = error
@@ -324,14 +335,17 @@ class Delivering:
             self.reader.set_mark(work.record.partition, Mark(position + 1, _now_ms()))
             self._effect(work, decision)
 
-        self._write(work, lambda wanted: self._outbox.attempt(work.record, work.identity, attempt, decided, wanted))
+        self._write(
+            work, lambda wanted: self._outbox.attempt(work.record, work.identity, attempt, decided, wanted)
+        )
 
     def _effect(self, work: Work, decision: Decision) -> None:
         if decision.verdict == "delivered" or decision.progress is None:
             self._finish(work)
             return
         self._write(
-            work, lambda wanted: self._outbox.effect(work.record, decision, lambda: self._finish(work), wanted)
+            work,
+            lambda wanted: self._outbox.effect(work.record, decision, lambda: self._finish(work), wanted),
         )
 
     def _finish(self, work: Work) -> None:
@@ -355,12 +369,18 @@ class Delivering:
             held = self._open.get(part)
             if not held:
                 continue
-            works = self._lanes.overflow(lambda work, part=part: work.record.part == part, len(held) // 2, time.monotonic())  # type: ignore[misc]
+            works = self._lanes.overflow(
+                lambda work, part=part: work.record.part == part, len(held) // 2, time.monotonic()
+            )  # type: ignore[misc]
             for work, wait_s in works:
                 decision = schedule.parked(work.progress, _now_ms(), wait_s)
-                self._decide(work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms()))
+                self._decide(
+                    work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms())
+                )
             if works:
-                _log.warning("%s %d: parked %d deliveries of endpoints that do not keep up", *part, len(works))
+                _log.warning(
+                    "%s %d: parked %d deliveries of endpoints that do not keep up", *part, len(works)
+                )
 
     # --- handing back -------------------------------------------------------------------------------------------
 

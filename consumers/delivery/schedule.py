@@ -31,7 +31,13 @@ def after_attempt(
         return Decision("delivered")
     posts = progress.attempt + 1
     failed = replace(
-        progress, attempt=posts, parked=0, parked_at_ms=0, remaining_s=0, last_status=status, last_error=verdict.reason
+        progress,
+        attempt=posts,
+        parked=0,
+        parked_at_ms=0,
+        remaining_s=0,
+        last_status=status,
+        last_error=verdict.reason,
     )
     if verdict.action == "gone":
         return Decision("dead_letter", None, failed, "gone", verdict.fault)
@@ -49,12 +55,16 @@ def after_attempt(
 
 def refused(reason: str, progress: Progress, error: str) -> Decision:
     """Decide about a delivery that may not be sent at all: a dead letter, without an attempt."""
-    return Decision("dead_letter", None, replace(progress, remaining_s=0, last_error=error), reason, "subscriber")
+    return Decision(
+        "dead_letter", None, replace(progress, remaining_s=0, last_error=error), reason, "subscriber"
+    )
 
 
 def interrupted(progress: Progress) -> Decision:
     """Decide about a POST that was cut at a stop: soon again, and no attempt is spent."""
-    return Decision("interrupted", tiers.SHORTEST, progress.hop(remaining_s=0), "the process stopped", "tocsin")
+    return Decision(
+        "interrupted", tiers.SHORTEST, progress.hop(remaining_s=0), "the process stopped", "tocsin"
+    )
 
 
 def parked(progress: Progress, now_ms: int, expected_wait_s: float = float("inf")) -> Decision:

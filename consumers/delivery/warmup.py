@@ -70,7 +70,9 @@ class Warmup:
                 return list(_decisions(self._consumer, self._topic, partition, mark))
             except KafkaException as error:
                 # Nothing of the partition starts meanwhile: better late than twice.
-                _log.warning("decisions of partition %d cannot be read yet: %s", partition, error.args[0].str())
+                _log.warning(
+                    "decisions of partition %d cannot be read yet: %s", partition, error.args[0].str()
+                )
                 time.sleep(0.5)
 
 
@@ -102,7 +104,8 @@ def _decisions(consumer: Consumer, topic: str, partition: int, mark: Mark) -> li
 
 def _start(consumer: Consumer, topic: str, partition: int, mark: Mark, end: int) -> int:
     since_ms = (mark.time_ms or time.time_ns() // 1_000_000) - MARGIN_MS
-    by_time = consumer.offsets_for_times([TopicPartition(topic, partition, max(0, since_ms))], timeout=5.0)[0].offset
+    by_time = consumer.offsets_for_times([TopicPartition(topic, partition, max(0, since_ms))], timeout=5.0)[
+        0
+    ].offset
     by_time = by_time if by_time >= 0 else end
     return min(by_time, mark.position) if mark.time_ms else by_time
-

@@ -10,7 +10,8 @@ from tocsin import deliveries
 from tocsin.deliveries import Delivery
 from tocsin.errors import RenderError
 from tocsin.subscriptions import Subscription
-from tocsin.wire.rendering import DeliveryFacts, EventFacts, Rendered, render
+from tocsin.wire.facts import DeliveryFacts, EventFacts
+from tocsin.wire.rendering import Rendered, render
 from tocsin.wire.systems import Systems, WireFormat
 
 
@@ -26,7 +27,6 @@ class FanOut:
         self._subscriptions = subscriptions
         self._systems = systems
         self._facts = _facts(arrived)
-        self._shown = arrived.event_type.shown(arrived.data)
         self._rendered: dict[str, Rendered] = {}
         self.refused: dict[str, str] = {}
 
@@ -68,7 +68,7 @@ class FanOut:
         if rendered is None:
             wire = self._wire_format(subscription)
             facts = DeliveryFacts(id=delivery_id, subscription_id=subscription.id)
-            rendered = render(wire, self._facts, self._shown, facts)
+            rendered = render(wire, self._facts, self._arrived.data, facts)
             if not wire.depends_on_delivery:
                 self._rendered[name] = rendered
         return rendered

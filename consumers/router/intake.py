@@ -11,17 +11,16 @@ from tocsin.errors import Undecodable
 from tocsin.events import Event
 from tocsin.kafka.codec import Decoder
 from tocsin.kafka.reader import Record
-from tocsin.wire.systems import EventType, System
+from tocsin.wire.systems import System
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """An event as it stands on its topic, and whose it is."""
+    """An event as it stands on its topic, with the system whose topic that is."""
 
     event: Event
     data: Mapping[str, Any]
     system: System
-    event_type: EventType
 
 
 def read(record: Record, system: System, decoder: Decoder) -> Arrived:
@@ -44,4 +43,4 @@ def read(record: Record, system: System, decoder: Decoder) -> Arrived:
     decoded = decoder(record.value, record.headers)
     if decoded.fullname != known.fullname:
         raise Undecodable(f"the value is a {decoded.fullname}, and a {event.type} is a {known.fullname}")
-    return Arrived(event, decoded.record, system, known)
+    return Arrived(event, decoded.record, system)

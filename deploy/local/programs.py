@@ -170,6 +170,8 @@ def configure(settings: LocalSettings) -> None:
     environment.remember(
         settings.environment_file,
         {
+            "TOCSIN_API": settings.api,
+            "TOCSIN_CONTROL_PORT": str(settings.control_port),
             "TOCSIN_CA_FILE": str(authority.ca_file),
             "TOCSIN_KEYRING_FILE": str(keyring),
             "TOCSIN_ALLOW_HTTP": "true",
@@ -206,7 +208,7 @@ def main(arguments: list[str]) -> int:
 
 def _up(settings: LocalSettings) -> int:
     up(settings, aloud)
-    print("everything runs; the control API is at http://127.0.0.1:8600")
+    print(f"everything runs; the control API is at {settings.api}")
     return 0
 
 

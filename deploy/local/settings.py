@@ -42,6 +42,7 @@ class LocalSettings(BaseSettings):
     kafka_controller_port: int = Field(19093, ge=1024, le=65535)
     registry_port: int = Field(18081, ge=1024, le=65535)
     registry_management_port: int = Field(18082, ge=1024, le=65535)
+    control_port: int = Field(8600, ge=1024, le=65535)
 
     @property
     def kafka(self) -> str:
@@ -52,6 +53,11 @@ class LocalSettings(BaseSettings):
     def registry(self) -> str:
         """Confluent-compatible address of the registry."""
         return f"http://{HOST}:{self.registry_port}/apis/ccompat/v7"
+
+    @property
+    def api(self) -> str:
+        """Address of the control API."""
+        return f"http://{HOST}:{self.control_port}"
 
     @property
     def lib(self) -> Path:

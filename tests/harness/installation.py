@@ -83,7 +83,9 @@ class Installation:
             place = {"organization": "acme", "subscription": subscription_id} | {
                 name: changes[name] for name in ("organization",) if name in changes
             }
-            sealed = ring.seal(secret, topic=self.topics.subscriptions, secret_id="s1", now_ms=now_ms, **place)
+            sealed = ring.seal(
+                secret, topic=self.topics.subscriptions, secret_id="s1", now_ms=now_ms, **place
+            )
             secrets_ = (sealed,)
         made = Subscription(
             **{

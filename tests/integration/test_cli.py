@@ -25,6 +25,7 @@ from tocsin.wire.systems import load_systems
 
 COMMAND = Path(sys.executable).with_name("tocsin")
 SYSTEM, TYPE = "governlayer", "drift.alert"
+MISFIT = json.dumps({**load_systems()[SYSTEM].event_types[TYPE].example, "drift_score": "high"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,8 @@ def test_many_events_are_published_at_once(tocsin: Tocsin) -> None:
         ([SYSTEM, TYPE, "--data", "{"], 2, "--data: not JSON"),
         ([SYSTEM, TYPE, "--data", "[]"], 2, "must be a JSON object"),
         ([SYSTEM, TYPE, "--file", "nowhere.json"], 2, "No such file"),
-        ([SYSTEM, TYPE, "--data", '{"nonsense":1}'], 1, "data.nonsense: is no field of this event"),
+        ([SYSTEM, TYPE, "--data", "{}"], 1, "is required; nothing was sent"),
+        ([SYSTEM, TYPE, "--data", MISFIT], 1, "data.drift_score: must be a number, not a string"),
         ([SYSTEM, TYPE, "--example", "--id", "a\nb"], 1, "id: must not hold control characters"),
         ([SYSTEM, TYPE, "--example", "--id", "a", "--count", "2"], 2, "--count"),
     ],
@@ -352,6 +354,8 @@ def test_endpoint_is_added_listed_and_removed(tocsin: Tocsin) -> None:
     _, err = known.run("endpoints", "add", "http://127.0.0.1:9000/", "--events", "drift.alrt", code=1)
     assert err.startswith("tocsin: events")
     assert "(HTTP 400)" in err
+    _, err = known.run("endpoints", "add", "http://10.0.0.8/", "--events", "*", code=3)
+    assert "policy refuses this destination; `tocsin endpoints check http://10.0.0.8/` says why" in err
     assert "(HTTP 404)" in known.run("endpoints", "remove", added["id"], code=1)[1]
 
 

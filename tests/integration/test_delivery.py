@@ -40,7 +40,14 @@ def verified(request: Received) -> None:
 def dead_letter(made: Installation, subscription_id: str) -> dict[str, str | None]:
     """Wait for a subscription's dead letter and return the headers that tell of it."""
     (letter,) = made.wait_for(made.topics.dlq, lambda message: message.key() == subscription_id.encode())
-    names = ("tocsin_reason", "tocsin_fault", "tocsin_attempt", "tocsin_last_status", "__connect.errors.topic", "ce_id")
+    names = (
+        "tocsin_reason",
+        "tocsin_fault",
+        "tocsin_attempt",
+        "tocsin_last_status",
+        "__connect.errors.topic",
+        "ce_id",
+    )
     return {name: header(letter, name) for name in names}
 
 
@@ -54,7 +61,12 @@ def test_delivery_is_signed_sent_and_recorded(running: Installation) -> None:
     assert not receiver.refused
     assert request.headers["content-type"] == "application/json"
     decoded = pipeline.decoder(running.registry, "attempt")(attempt.value()).record
-    assert (decoded["verdict"], decoded["status"], decoded["attempt"], decoded["posted"]) == ("delivered", 200, 1, True)
+    assert (decoded["verdict"], decoded["status"], decoded["attempt"], decoded["posted"]) == (
+        "delivered",
+        200,
+        1,
+        True,
+    )
     assert header(attempt, "tocsin_identity") == f"{decoded['delivery_id']}:0:0"
     assert SECRET not in str(decoded)
 
@@ -76,7 +88,9 @@ def test_retry_after_chooses_a_longer_tier_and_keeps_the_rest(running: Installat
     with Receiver(answer=lambda request, earlier: (429, {"Retry-After": "8000"})) as receiver:
         subscription = running.subscription(receiver.url, secret=SECRET)
         running.write(*running.deliveries(subscription))
-        (waiting,) = running.wait_for(running.topics.delay("2h"), lambda m: m.key() == subscription.id.encode())
+        (waiting,) = running.wait_for(
+            running.topics.delay("2h"), lambda m: m.key() == subscription.id.encode()
+        )
     assert deliveries.read_progress(waiting.headers()).remaining_s == 800  # type: ignore[arg-type]
 
 
@@ -142,14 +156,18 @@ def test_delivery_waits_for_a_subscription_that_its_table_has_not_read_yet(runni
 
 
 @pytest.mark.parametrize(
-    "value", [b"{}", b"\x00\x00\x00", b"\x00\xff\xff\xff\xffxx", None], ids=["magic byte", "cut", "schema id", "null"]
+    "value",
+    [b"{}", b"\x00\x00\x00", b"\x00\xff\xff\xff\xffxx", None],
+    ids=["magic byte", "cut", "schema id", "null"],
 )
 def test_undecodable_delivery_is_quarantined_and_the_next_one_is_sent(
     running: Installation, value: bytes | None
 ) -> None:
     with Receiver(verify=verified) as receiver:
         subscription = running.subscription(receiver.url, secret=SECRET)
-        poison = Outgoing(running.topics.deliveries, subscription.id.encode(), value, [("mark", subscription.id.encode())])
+        poison = Outgoing(
+            running.topics.deliveries, subscription.id.encode(), value, [("mark", subscription.id.encode())]
+        )
         running.write(poison, *running.deliveries(subscription))
         receiver.wait_for(1)
     decode = pipeline.decoder(running.registry, "quarantined")
@@ -168,7 +186,12 @@ def test_copy_of_a_delivery_is_sent_once(running: Installation) -> None:
     with Receiver() as receiver:
         subscription = running.subscription(receiver.url, secret=SECRET)
         (record,) = running.deliveries(subscription)
-        running.write(record, record, replace(record, topic=running.topics.redeliveries), *running.deliveries(subscription))
+        running.write(
+            record,
+            record,
+            replace(record, topic=running.topics.redeliveries),
+            *running.deliveries(subscription),
+        )
         requests = receiver.wait_for(2)
         requests = receiver.settle(1.0)
     assert sorted(Counter(request.body for request in requests).values()) == [1, 1]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli import output
-from tocsin.cli.failure import REFUSED, usage
+from tocsin.cli.failure import REFUSED, Failure, usage
+from tocsin.errors import RequestRefused, TocsinError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -56,18 +57,20 @@ def add(
     """Register an endpoint, and show its signing secret this once."""
     from tocsin.cli.api import Api
 
+    wanted = request(
+        url,
+        events,
+        wire_format=wire_format,
+        scope=pairs("--scope", scope or ()),
+        headers=pairs("--header", header or ()),
+        secret=secret,
+        description=description,
+    )
     with Api() as api:
-        created = api.add(
-            request(
-                url,
-                events,
-                wire_format=wire_format,
-                scope=pairs("--scope", scope or ()),
-                headers=pairs("--header", header or ()),
-                secret=secret,
-                description=description,
-            )
-        )
+        try:
+            created = api.add(wanted)
+        except RequestRefused as error:
+            raise refused(error, url) from error
     if as_json:
         output.json_document(created)
         return
@@ -150,6 +153,13 @@ def check(
         raise typer.Exit(REFUSED)
 
 
+def refused(error: RequestRefused, url: str) -> TocsinError:
+    """Return what to say of a refusal: the API does not tell tenants why policy refuses a destination."""
+    if "destination_not_allowed" not in error.detail:
+        return error
+    return Failure(f"policy refuses this destination; `tocsin endpoints check {url}` says why", REFUSED)
+
+
 def request(
     url: str,
     events: str,
@@ -211,7 +221,6 @@ def _judge(destination: Destination, policy: Policy) -> list[tuple[str, str | No
     import socket
     from ipaddress import ip_address
 
-    from tocsin.cli.failure import Failure
     from tocsin.destinations import refusal
 
     if destination.address is not None:

@@ -38,6 +38,7 @@ def finish(job: str, progress: Iterator[ReplayProgress | None], deliveries: int,
                 if following.all_of(row):
                     break
     except KeyboardInterrupt:
+        output.interrupted()
         output.notice(f"job {job} goes on without this command; `tocsin replay status {job}` shows it")
         raise
     following.end()

@@ -107,6 +107,7 @@ def listen(
             lasting.enter_context(_registration(receiver, wire, endpoint, shown.ended))
         _say_ready(address, receiver.verify is not None, as_json)
         shown.ended.wait()
+        output.interrupted()
     receiver.stop()
     shown.sum_up()
     if shown.refused:

@@ -105,6 +105,12 @@ def notice(text: str) -> None:
     sys.stderr.flush()
 
 
+def interrupted() -> None:
+    """Write the next line over the `^C` that the terminal shows."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r")
+
+
 def progress(items: Iterable[T], what: str, count: int, *, shown: bool) -> Iterator[T]:
     """Yield items, under a progress bar where somebody looks at it."""
     if not (shown and is_terminal()):

@@ -114,7 +114,9 @@ class Decoder:
     def _writer(self, key: int | str) -> tuple[dict[str, Any], Any, Any]:
         known = self._writers.get(key)
         if known is None:
-            schema = self._registry.schema(key) if isinstance(key, int) else self._registry.schema_by_guid(key)
+            schema = (
+                self._registry.schema(key) if isinstance(key, int) else self._registry.schema_by_guid(key)
+            )
             if schema.get("type") != "record":
                 raise Undecodable(f"schema {key} is not a record")
             if self._wanted is not None and fullname(schema) != self._wanted:

@@ -62,7 +62,10 @@ class Quarantine:
                 self._topic,
                 topic.encode(),
                 self._encode(record),
-                [("tocsin_reason", reason.encode()), ("tocsin_source", f"{topic}/{partition}/{offset}".encode())],
+                [
+                    ("tocsin_reason", reason.encode()),
+                    ("tocsin_source", f"{topic}/{partition}/{offset}".encode()),
+                ],
             ),
             written,
         )

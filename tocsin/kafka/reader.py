@@ -110,7 +110,12 @@ class Reader:
     """
 
     def __init__(
-        self, settings: Settings, group: str, topics: Sequence[str], hooks: Hooks, limits: Limits | None = None
+        self,
+        settings: Settings,
+        group: str,
+        topics: Sequence[str],
+        hooks: Hooks,
+        limits: Limits | None = None,
     ) -> None:
         self._hooks = hooks
         self._limits = limits or Limits()
@@ -222,7 +227,14 @@ class Reader:
         state.held_bytes += size
         headers: Any = message.headers() or []
         return Record(
-            part.topic, part.partition, offset, state.epoch, message.key(), value, headers, message.timestamp()[1]
+            part.topic,
+            part.partition,
+            offset,
+            state.epoch,
+            message.key(),
+            value,
+            headers,
+            message.timestamp()[1],
         )
 
     def _settle(self) -> None:
@@ -295,7 +307,9 @@ class Reader:
         A frozen process that wakes up does not know yet that it was replaced. A commit carries its member epoch:
         the broker accepts it only from the owner.
         """
-        _log.warning("this process was silent for more than half of the session: asking whether it still owns its partitions")
+        _log.warning(
+            "this process was silent for more than half of the session: asking whether it still owns its partitions"
+        )
         offsets = [
             TopicPartition(part.topic, part.partition, commit.offset, commit.metadata)
             for part, state in self._assigned.items()

@@ -19,6 +19,7 @@ T = TypeVar("T")
 _log = logging.getLogger("tocsin.kafka.tables")
 
 _CHECK_EVERY_S: Final = 0.2
+COMPLAIN_EVERY_S: Final = 5.0
 
 
 class Table(Generic[T]):
@@ -49,6 +50,7 @@ class Table(Generic[T]):
         self._rows: dict[str, T] = {}
         self._position = 0
         self._current_at = float("-inf")
+        self._complained_at = time.monotonic()
         self._moved = threading.Condition()
         self._stopping = threading.Event()
         self._failed: BaseException | None = None
@@ -165,7 +167,10 @@ class Table(Generic[T]):
         try:
             low, end = consumer.get_watermark_offsets(TopicPartition(self.topic, 0), timeout=2.0)
         except KafkaException as error:
-            _log.warning("%s: its end is not known: %s", self.topic, error.args[0].str())
+            # A topic that was made a moment ago has no leader yet: worth a word only if it lasts.
+            if asked_at - self._complained_at > COMPLAIN_EVERY_S:
+                self._complained_at = asked_at
+                _log.warning("%s: its end is not known: %s", self.topic, error.args[0].str())
             return
         if self._position < low:
             self._position = low

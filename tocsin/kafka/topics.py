@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tocsin import tiers
 from tocsin.errors import KafkaUnavailable
@@ -155,7 +155,7 @@ def ensure(settings: Settings, systems: Iterable[str], timeout_s: float = 30.0) 
     ]
     created = _create(admin, wanted, timeout_s) if wanted else []
     deadline = time.monotonic() + timeout_s
-    while _missing(admin, specs, timeout_s):
+    while _missing(admin, specs, timeout_s) or not _led(admin, wanted):
         if time.monotonic() > deadline:
             raise KafkaUnavailable(f"topics were created but are not served after {timeout_s:.0f} s")
         time.sleep(0.05)
@@ -172,6 +172,21 @@ def _missing(admin: AdminClient, specs: list[TopicSpec], timeout_s: float) -> li
     except KafkaException as error:
         raise KafkaUnavailable(str(error.args[0].str())) from error
     return [spec for spec in specs if spec.name not in known]
+
+
+def _led(admin: AdminClient, wanted: list[NewTopic]) -> bool:
+    """Return whether every partition answers: metadata names a topic before its broker has taken it over."""
+    places = {
+        TopicPartition(topic.topic, part): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        for topic in wanted
+        for part in range(topic.num_partitions)
+    }
+    try:
+        for answer in admin.list_offsets(places).values() if places else ():
+            answer.result()
+    except KafkaException:
+        return False
+    return True
 
 
 def _create(admin: AdminClient, wanted: list[NewTopic], timeout_s: float) -> list[str]:

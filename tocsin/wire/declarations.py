@@ -126,7 +126,7 @@ class ApiTable(Declared):
     created: list[Name] = []
 
 
-class TestTable(Declared):
+class TrialTable(Declared):
     """`[test]`: the event that a test sends; without `data`, the example of the type that is asked for."""
 
     event_type: str | None = None
@@ -142,7 +142,7 @@ class SystemFile(WireTable):
     endpoint: EndpointTable = EndpointTable()
     disable: DisableTable | None = None
     api: ApiTable = ApiTable()
-    test: TestTable = TestTable()
+    test: TrialTable = TrialTable()
 
     @field_validator("retries")
     @classmethod
@@ -175,10 +175,9 @@ def _key(document: Any, loc: tuple[int | str, ...], *, missing: bool) -> str:
     """Return the dotted key of an error: pydantic's place without the names of its own union branches."""
     key: list[str] = []
     for part in loc:
-        if (isinstance(document, dict) and part in document) or (
-            isinstance(document, list) and isinstance(part, int)
-        ):
-            document = document[part]
+        inside = dict(enumerate(document)) if isinstance(document, list) else document
+        if isinstance(inside, dict) and part in inside:
+            document = inside[part]
         elif not (missing and part == loc[-1]):
             continue
         key.append(str(part))

@@ -97,8 +97,11 @@ def mrkdwn(value: Any, limit: int) -> str:
 def _lines(value: Mapping[str, Any], limit: int) -> Iterator[str]:
     for name, item in value.items():
         if item is not None:
-            shown = " ".join(as_text(item).split())
-            yield f"*{_escaped(name, 100)}*: {_escaped(shown, min(500, limit // 2))}"
+            yield f"*{_one_line(name, 100)}*: {_one_line(as_text(item), min(500, limit // 2))}"
+
+
+def _one_line(text: str, limit: int) -> str:
+    return _escaped(" ".join(text.split()), limit)
 
 
 def _escaped(text: str, limit: int) -> str:

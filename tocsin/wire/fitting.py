@@ -13,6 +13,8 @@ from typing import Any, Final
 from tocsin.errors import EventInvalid
 
 Check = Callable[[Any, str], None]
+Named = dict[str, tuple[str, Check]]
+"""Types that have been given a name so far: what they are, and their check."""
 
 _SHOWN: Final = {
     "null": "null",
@@ -25,6 +27,21 @@ _SHOWN: Final = {
     "array": "a list",
     "map": "an object",
     "record": "an object",
+    "enum": "a string",
+}
+# Which Python type a branch of a union takes: `payload` refuses unions in which that is not certain.
+_TAKEN: Final[Mapping[str, type]] = {
+    "null": type(None),
+    "boolean": bool,
+    "int": int,
+    "long": int,
+    "float": float,
+    "double": float,
+    "string": str,
+    "enum": str,
+    "array": list,
+    "map": dict,
+    "record": dict,
 }
 _BITS: Final = {"int": 31, "long": 63}
 
@@ -39,7 +56,7 @@ def compile_check(schema: Mapping[str, Any]) -> Callable[[Any], None]:
     return lambda data: check(data, "data")
 
 
-def _check(schema: Any, named: dict[str, Check]) -> Check:
+def _check(schema: Any, named: Named) -> Check:
     if isinstance(schema, list):
         return _union(schema, named)
     kind = schema["type"] if isinstance(schema, Mapping) else schema
@@ -54,8 +71,9 @@ def _check(schema: Any, named: dict[str, Check]) -> Check:
     if kind == "map":
         return _map(_check(schema["values"], named))
     if kind == "enum":
-        named[schema["name"]] = _enum(schema["symbols"])
-        return named[schema["name"]]
+        check = _enum(schema["symbols"])
+        named[schema["name"]] = ("enum", check)
+        return check
     scalars: dict[str, Check] = {
         "null": _null,
         "boolean": _boolean,
@@ -63,10 +81,10 @@ def _check(schema: Any, named: dict[str, Check]) -> Check:
         "double": _number,
         "string": _string,
     }
-    return scalars.get(kind) or named[kind.rpartition(".")[2]]
+    return scalars.get(kind) or named[kind.rpartition(".")[2]][1]
 
 
-def _record(schema: Mapping[str, Any], named: dict[str, Check]) -> Check:
+def _record(schema: Mapping[str, Any], named: Named) -> Check:
     checks: dict[str, Check] = {}
     required: list[str] = []
 
@@ -82,7 +100,7 @@ def _record(schema: Mapping[str, Any], named: dict[str, Check]) -> Check:
                 raise EventInvalid(f"{path}.{name}", "is no field of this event" + _near(name, checks))
             known(item, f"{path}.{name}")
 
-    named[schema["name"]] = check
+    named[schema["name"]] = ("record", check)
     for field in schema["fields"]:
         checks[field["name"]] = _check(field["type"], named)
         if "default" not in field:
@@ -112,33 +130,41 @@ def _map(inner: Check) -> Check:
     return check
 
 
-def _union(branches: list[Any], named: dict[str, Check]) -> Check:
-    checks = [_check(branch, named) for branch in branches]
-    given = [check for check, branch in zip(checks, branches, strict=True) if branch != "null"]
-    kinds = list(dict.fromkeys(_SHOWN.get(_kind(branch), "an object") for branch in branches))
-    expected = ", ".join(kinds[:-1]) + f" or {kinds[-1]}"
+def _union(branches: list[Any], named: Named) -> Check:
+    checks = {_kind(branch, named): _check(branch, named) for branch in branches}
+    wanted = [kind for kind in checks if kind != "null"]
+    if len(wanted) == 1 and "null" in checks:
+        return _optional(checks[wanted[0]])
+    by_type = {_TAKEN[kind]: check for kind, check in checks.items()}
+    # A number may be written whole.
+    by_type.setdefault(int, by_type.get(float, _never))
+    shown = list(dict.fromkeys(_SHOWN[kind] for kind in checks))
+    expected = ", ".join(shown[:-1]) + f" or {shown[-1]}" if len(shown) > 1 else shown[0]
 
     def check(value: Any, path: str) -> None:
-        if value is None and "null" in branches:
-            return
-        deeper = None
-        for branch in given:
-            try:
-                branch(value, path)
-            except EventInvalid as error:
-                # What a branch says about a field inside is worth more than that it is not that branch.
-                deeper = error if deeper is None or len(error.field) > len(deeper.field) else deeper
-            else:
-                return
-        if deeper is not None and (len(given) == 1 or deeper.field != path):
-            raise deeper
-        raise EventInvalid(path, f"must be {expected}, not {_found(value)}")
+        branch = by_type.get(dict if isinstance(value, Mapping) else type(value), _never)
+        if branch is _never:
+            raise EventInvalid(path, f"must be {expected}, not {_found(value)}")
+        branch(value, path)
 
     return check
 
 
-def _kind(branch: Any) -> str:
-    return str(branch["type"] if isinstance(branch, Mapping) else branch)
+def _optional(inner: Check) -> Check:
+    def check(value: Any, path: str) -> None:
+        if value is not None:
+            inner(value, path)
+
+    return check
+
+
+def _never(value: Any, path: str) -> None:
+    raise AssertionError("stands for a branch that a union has not")
+
+
+def _kind(branch: Any, named: Named) -> str:
+    kind = branch["type"] if isinstance(branch, Mapping) else branch
+    return str(kind) if kind in _SHOWN else named[kind.rpartition(".")[2]][0]
 
 
 def _whole(kind: str) -> Check:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from tocsin.errors import ConfigurationError
 from tocsin.wire.declarations import FormatFile, SystemFile, WireTable, read
@@ -70,16 +70,6 @@ class WireFormat:
     title: str = ""
     notes: tuple[str, ...] = ()
     payloads: Mapping[str, Payload] = field(default_factory=dict, repr=False)
-
-    @property
-    def user_agent(self) -> str | None:
-        """The `User-Agent` it sends, or None for the sender's own."""
-        found = (header.value for header in self.headers if header.name.lower() == "user-agent")
-        part = next(found, None)
-        return None if part is None else part.get(*_NOTHING)
-
-
-_NOTHING: Any = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,10 @@ def _union(branches: list[Any], named: dict[str, Shape | None], field: str) -> S
     for branch in branches:
         found = _python_type(branch)
         shape = _shape(branch, named, field)
-        if found in by_type and found in (dict, list):
-            raise ShapeInvalid(field, "a union has at most one object and one list, so that readers can tell")
+        if found in by_type:
+            raise ShapeInvalid(
+                field, "a union has at most one branch for each JSON type, so that readers can tell"
+            )
         by_type[found] = shape
     shapes = {found: shape for found, shape in by_type.items() if shape is not None}
     if not shapes:
@@ -135,7 +137,7 @@ def _python_type(branch: Any) -> type:
         return list
     if kind in ("string", "enum"):
         return str
-    # A name refers to a record: an enum that is named twice inside unions is not worth a second table.
+    # A name stands for a record; an enum's name beside an object is refused, which is seen when the schema is read.
     return known.get(kind, dict)
 
 

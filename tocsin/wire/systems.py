@@ -7,63 +7,26 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import fastavro
-
-from tocsin.errors import ConfigurationError, EventInvalid, RenderError
-from tocsin.wire.contracts import contracts_root, read_json
+from tocsin.errors import ConfigurationError, RenderError
+from tocsin.wire.contracts import contracts_root
 from tocsin.wire.declarations import SystemFile, read
+from tocsin.wire.event_types import EventType, load_event_types
 from tocsin.wire.facts import DeliveryFacts, EventFacts
-from tocsin.wire.fitting import compile_check
 from tocsin.wire.formats import OpenFormat, WireFormat, compile_format, load_formats
-from tocsin.wire.payload import Payload, ShapeInvalid, compile_payload
 from tocsin.wire.rendering import render
 
-__all__ = ["Api", "EventType", "System", "Systems", "TestEvent", "WireFormat", "load_systems"]
+__all__ = ["Api", "EventType", "System", "Systems", "TrialEvent", "WireFormat", "load_systems"]
 
 _NOT_SYSTEMS: Final = frozenset({"formats", "pipeline"})
 _SYSTEM_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
-_EVENT_TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z")
-
-ExampleSource = Literal["documentation", "tocsin"]
-
-
-@dataclass(frozen=True, slots=True)
-class EventType:
-    """One event type of a system.
-
-    Attributes:
-        name: Such as `drift.alert`.
-        schema: The Avro schema as written.
-        parsed: The same as fastavro has parsed it.
-        fullname: The record's name with namespace.
-        description: When it happens.
-        example: Data of an example event.
-        example_source: `documentation` if the system's document shows it, `tocsin` if it was made up.
-        version: Raised at each change of the schema.
-        check: Raises `EventInvalid` naming the field, `data.details.confidence`, for data that does not fit.
-    """
-
-    name: str
-    schema: Mapping[str, Any] = field(repr=False)
-    parsed: Any = field(repr=False)
-    fullname: str
-    description: str
-    example: Mapping[str, Any] = field(repr=False)
-    example_source: ExampleSource
-    version: int
-    check: Callable[[Any], None] = field(repr=False)
-
-    def field_names(self) -> frozenset[str]:
-        """Return the names of the data's fields."""
-        return frozenset(each["name"] for each in self.schema["fields"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +40,7 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
-class TestEvent:
+class TrialEvent:
     """The documented test event; None where the document leaves it open, then a type's example serves."""
 
     event_type: str | None
@@ -116,7 +79,7 @@ class System:
     disable_after: int | None
     host_formats: Mapping[str, str]
     api: Api
-    test: TestEvent
+    test: TrialEvent
 
 
 class Systems(Mapping[str, System]):
@@ -192,7 +155,8 @@ def _system(folder: Path, formats: Mapping[str, OpenFormat]) -> System:
         )
     path = folder / "system.toml"
     declared = read(path, SystemFile)
-    event_types, payloads = _event_types(folder)
+    event_types = load_event_types(folder)
+    payloads = {name: each.payload for name, each in event_types.items()}
     wire = compile_format(folder.name, path, declared, declared.scheme(declared.signature))
     wire = replace(wire, payloads=MappingProxyType(payloads))
     system = System(
@@ -213,81 +177,10 @@ def _system(folder: Path, formats: Mapping[str, OpenFormat]) -> System:
             tuple(declared.api.scope),
             tuple(declared.api.created),
         ),
-        test=TestEvent(declared.test.event_type, declared.test.data),
+        test=TrialEvent(declared.test.event_type, declared.test.data),
     )
     _check(system, path, formats)
     return system
-
-
-def _event_types(folder: Path) -> tuple[dict[str, EventType], dict[str, Payload]]:
-    found: dict[str, EventType] = {}
-    payloads: dict[str, Payload] = {}
-    for path in sorted(folder.glob("*.avsc")):
-        event_type, payload = _event_type(path, f"tocsin.{folder.name.replace('-', '_')}")
-        if event_type.name in found or event_type.fullname in {each.fullname for each in found.values()}:
-            raise ConfigurationError(
-                str(path), "eventType", "another schema of this system has this type or name"
-            )
-        found[event_type.name] = event_type
-        payloads[event_type.name] = payload
-    if not found:
-        raise ConfigurationError(str(folder), "", "no event types: an .avsc each")
-    return found, payloads
-
-
-def _event_type(path: Path, namespace: str) -> tuple[EventType, Payload]:
-    schema = read_json(path)
-
-    def require(holds: bool, key: str, reason: str) -> None:
-        if not holds:
-            raise ConfigurationError(str(path), key, reason)
-
-    require(schema.get("type") == "record", "type", "must be a record")
-    require(schema.get("namespace") == namespace, "namespace", f"must be {namespace}")
-    require(bool(schema.get("doc")), "doc", "says when the event happens")
-    name = schema.get("eventType")
-    require(
-        isinstance(name, str) and bool(_EVENT_TYPE.match(name)), "eventType", "is a dotted lower-case name"
-    )
-    example = schema.get("example")
-    require(isinstance(example, dict), "example", "must be the data of an example event")
-    require(
-        schema.get("exampleSource") in ("documentation", "tocsin"),
-        "exampleSource",
-        "is documentation or tocsin",
-    )
-    version = schema.get("version", 1)
-    require(isinstance(version, int) and version >= 1, "version", "is a number from 1")
-    try:
-        parsed = fastavro.parse_schema(_avro_only(schema))
-        payload = compile_payload(schema)
-    except ShapeInvalid as error:
-        raise ConfigurationError(str(path), error.field, error.reason) from error
-    except Exception as error:  # fastavro raises KeyError and others for what a schema lacks
-        raise ConfigurationError(
-            str(path), "", f"is no Avro schema: {type(error).__name__}: {error}"
-        ) from error
-    check = compile_check(schema)
-    try:
-        check(example)
-    except EventInvalid as error:
-        raise ConfigurationError(str(path), "example", f"does not fit the schema: {error}") from error
-    made = EventType(
-        name=str(name),
-        schema=schema,
-        parsed=parsed,
-        fullname=f"{namespace}.{schema['name']}",
-        description=schema["doc"],
-        example=example or {},
-        example_source=schema["exampleSource"],
-        version=version,
-        check=check,
-    )
-    return made, payload
-
-
-def _avro_only(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key not in ("example", "exampleSource")}
 
 
 def _check(system: System, path: Path, formats: Mapping[str, OpenFormat]) -> None:

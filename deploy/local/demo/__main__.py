@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -31,15 +32,15 @@ def main() -> int:
     """Run the demo and return its exit code."""
     try:
         settings = load_local_settings()
-        was_running = all(program.process.pid() for program in programs.local_fleet(settings).programs)
+        had_stack = all(status.answers for status in stack.status(settings))
+        had_programs = all(program.process.pid() for program in programs.local_fleet(settings).programs)
         fleet = programs.up(settings, aloud)
         try:
             return _play(settings)
         finally:
-            if was_running:
-                print("the programs ran before and run on; `make down` stops them")
-            else:
+            if not had_programs:
                 fleet.stop(aloud)
+            if not had_stack:
                 stack.down(settings, aloud)
     except (StackError, TocsinError) as error:
         print(f"tocsin: {error}", file=sys.stderr)
@@ -53,8 +54,8 @@ def _play(settings: LocalSettings) -> int:
         scene = Scene(settings_module.load(), authority.server_context(), cleanup)
         with step(aloud, "registering a subscriber of every documented system"):
             steady = [scene.subscribe(system) for system in documented_examples()]
-            flaky = scene.subscribe(RETRYING, "fails twice, then recovers", failures=2)
-            broken = scene.subscribe(RETRYING, "fails for good, is repaired and replayed", failures=None)
+            flaky = scene.subscribe(RETRYING, "fails twice, recovers", failures=2)
+            broken = scene.subscribe(RETRYING, "broken, then replayed", failures=None)
             scene.await_effective()
         with step(aloud, "publishing the documented example events"):
             for subscriber in (*steady, flaky, broken):
@@ -73,33 +74,44 @@ def _play(settings: LocalSettings) -> int:
 
 
 def _replay(subscriber: Subscriber) -> None:
-    command = [str(Path(sys.executable).with_name("tocsin")), "replay", "--subscription", subscriber.id, "--yes", "--json"]
-    done = subprocess.run([*command, "--why", "the demo's endpoint is repaired"], capture_output=True, text=True, check=False)
+    command = [
+        str(Path(sys.executable).with_name("tocsin")),
+        "replay",
+        "--subscription",
+        subscriber.id,
+        "--yes",
+        "--json",
+    ]
+    done = subprocess.run(
+        [*command, "--why", "the demo's endpoint is repaired"], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise StackError(f"the replay failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def _report(subscribers: list[Subscriber]) -> int:
-    table = Table(title="Documented systems, end to end", title_justify="left")
-    for column in ("system", "subscriber", "events", "requests", "verified by its documents' code", "delivered"):
-        table.add_column(column, justify="right" if column in ("events", "requests", "delivered") else "left")
+    table = Table(
+        title="Every documented system, verified with the code of its own documents",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    for column in ("system", "subscriber", "verified"):
+        table.add_column(column, no_wrap=True)
+    for column in ("events", "requests", "delivered"):
+        table.add_column(column, justify="right", no_wrap=True)
     for subscriber in subscribers:
         refused = len(subscriber.receiver.refused)
         table.add_row(
             subscriber.system,
             subscriber.story,
+            "[green]all[/]" if not refused else f"[red]{refused} refused[/]",
             str(len(subscriber.published)),
             str(len(subscriber.receiver.requests)),
-            "[green]all[/]" if not refused else f"[red]{refused} refused: {subscriber.receiver.refused[0]}[/]",
-            str(len(subscriber.delivered())),
+            f"[{'green' if subscriber.complete() else 'red'}]{len(subscriber.delivered())}[/]",
         )
     Console().print(table)
     systems = {subscriber.system for subscriber in subscribers}
-    verified = {
-        system
-        for system in systems
-        if all(s.complete() for s in subscribers if s.system == system)
-    }
+    verified = {system for system in systems if all(s.complete() for s in subscribers if s.system == system)}
     delivered = sum(len(subscriber.delivered()) for subscriber in subscribers)
     lost = sum(len(subscriber.published) for subscriber in subscribers) - delivered
     print(f"demo: {len(verified)} of {len(systems)} systems verified, {delivered} delivered, {lost} lost")

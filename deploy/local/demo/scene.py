@@ -46,7 +46,7 @@ class Subscriber:
 
     Attributes:
         story: What its receiver does.
-        failures: How many requests fail first; None while all do.
+        failures: How many requests for each event fail first; None while all do.
         published: Ids of the events it has to get.
     """
 
@@ -63,7 +63,8 @@ class Subscriber:
 
     def answer(self, request: Received, earlier: int) -> Answer:
         """Decide the answer to a request."""
-        status = 503 if self.failures is None or earlier < self.failures else 200
+        before = sum(earlier_request.body == request.body for earlier_request, _ in self.answered)
+        status = 503 if self.failures is None or before < self.failures else 200
         self.answered.append((request, status))
         return status, {}
 
@@ -121,7 +122,7 @@ class Scene:
         self._publishers: dict[str, Publisher] = {}
         self._effective_at_s = 0.0
 
-    def subscribe(self, system: str, story: str = "answers 200", failures: int | None = 0) -> Subscriber:
+    def subscribe(self, system: str, story: str = "healthy", failures: int | None = 0) -> Subscriber:
         """Start a receiver and subscribe it, under an organization of its own, to every event of its system."""
         subscriber = Subscriber(system, story, f"demo-{uuid.uuid4().hex[:8]}", failures)
         receiver = subscriber.receiver
@@ -129,7 +130,9 @@ class Scene:
         receiver.tls = self._tls if self._systems[system].https_only else None
         self._cleanup.enter_context(receiver)
         key = self._api_key(system, subscriber.organization)
-        made = self._call("POST", "", key, {"url": receiver.url, "events": sorted(self._systems[system].event_types)})
+        made = self._call(
+            "POST", "", key, {"url": receiver.url, "events": sorted(self._systems[system].event_types)}
+        )
         subscriber.id, subscriber.secret = made["id"], made["secret"]
         self._cleanup.callback(self._call, "DELETE", f"/{subscriber.id}", key)
         self._effective_at_s = time.time() + 1.5
@@ -158,21 +161,31 @@ class Scene:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            found = sum(letter.subscription_id == subscriber.id for letter in deadletters.scan(self._settings))
+            found = sum(
+                letter.subscription_id == subscriber.id for letter in deadletters.scan(self._settings)
+            )
             if found >= len(subscriber.published):
                 return found
             if time.monotonic() > deadline:
-                raise StackError(f"{found} of {len(subscriber.published)} dead letters after {timeout_s:.0f} s")
+                raise StackError(
+                    f"{found} of {len(subscriber.published)} dead letters after {timeout_s:.0f} s"
+                )
             time.sleep(0.2)
 
     def _api_key(self, system: str, organization: str) -> str:
         key_id, text = keys.new_key(os.urandom(64))
         key = keys.ApiKey(
-            key_id, organization, system, keys.digest(text), ("manage", "read"), time.time_ns() // 1_000_000,
+            key_id,
+            organization,
+            system,
+            keys.digest(text),
+            ("manage", "read"),
+            time.time_ns() // 1_000_000,
             description="made by the demo",
         )
         self._writer.write(
-            Outgoing(self._topics.keys, key_id.encode(), self._encode_key(keys.to_record(key))), lambda _: None
+            Outgoing(self._topics.keys, key_id.encode(), self._encode_key(keys.to_record(key))),
+            lambda _: None,
         )
         if not self._writer.flush(10.0):
             raise StackError("Kafka did not acknowledge an API key")
@@ -182,7 +195,11 @@ class Scene:
         deadline = time.monotonic() + 5.0
         while True:
             answer = httpx.request(
-                method, f"{self._settings.api}/v1/webhooks{path}", headers={"X-API-Key": key}, json=body, trust_env=False
+                method,
+                f"{self._settings.api}/v1/webhooks{path}",
+                headers={"X-API-Key": key},
+                json=body,
+                trust_env=False,
             )
             # A key that was made this moment is known to the API within a second.
             if answer.status_code != httpx.codes.UNAUTHORIZED or time.monotonic() > deadline:

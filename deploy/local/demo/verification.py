@@ -1,7 +1,7 @@
 """The receivers' half, as each system's documentation tells its customers to write it.
 
-Nothing of Tocsin is used here: what these functions accept, a customer's unchanged receiver accepts. TruthVouch's
-documents show no code; there the receiver does what the notes in `schemas/truthvouch/system.toml` state.
+Nothing of Tocsin is used here: what these functions accept, a customer's unchanged receiver accepts. Where the
+documents leave something open, the notes in the system's `system.toml` state what was chosen.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def tork(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
 
 
 def truthvouch(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-    """TruthVouch: our choice, hex HMAC-SHA256 of the raw body."""
+    """TruthVouch: `sha256=` and the hex HMAC-SHA256 of the raw body; our choice among what its pages say."""
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(headers.get("x-truthvouch-signature", ""), expected)
+    return hmac.compare_digest(headers.get("x-truthvouch-signature", ""), f"sha256={expected}")
 
 
 DOCUMENTED: Mapping[str, Verify] = {

@@ -44,5 +44,6 @@ def _all_pages(directory: Directory, organization: str, limit: int) -> list[Subs
         page, more = directory.page(organization, after, limit)
         assert len(page) <= limit
         found += page
+        assert len(found) <= 4, "a page repeats the one before"
         after = position(page[-1]) if page else None
     return found

@@ -55,6 +55,14 @@ def test_header_is_judged(systems: Systems, headers: dict[str, str], reason: str
     assert all(text.startswith(reason or "") for text in found)
 
 
+@pytest.mark.parametrize(("name", "refused"), [("ce-environment", True), ("CE-x", True), ("cex", False)])
+def test_header_of_a_format_that_sends_many_under_one_prefix_is_refused(
+    systems: Systems, name: str, refused: bool
+) -> None:
+    found = list(request_headers.faults({name: "a"}, systems.wire_format("alpha", "spread")))
+    assert bool(found) == refused
+
+
 @given(name=st.text(max_size=20), value=st.text(max_size=20))
 def test_accepted_header_cannot_break_out_of_its_line(systems: Systems, name: str, value: str) -> None:
     if not list(request_headers.faults({name: value}, systems["alpha"].wire)):

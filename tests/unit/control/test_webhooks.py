@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -61,6 +62,17 @@ def test_scope_field_is_unknown_where_the_system_has_none(api: TestClient) -> No
     assert answer.json()["errors"] == [{"field": "contract_id", "reason": "is not a field"}]
 
 
+def test_body_nested_too_deeply_is_refused_before_it_is_parsed(api: TestClient) -> None:
+    for levels, field in ((64, "nested"), (65, "body")):
+        body = {**GOOD, "nested": json.loads("[" * (levels - 1) + "]" * (levels - 1))}
+        answer = api.post(PATH, json=body, headers=as_key(world.MANAGER))
+        assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+
+
+def test_event_asked_for_twice_counts_once(api: TestClient) -> None:
+    assert create(api, events=["pass", "drift.*", "pass"])["events"] == ["pass", "drift.*"]
+
+
 def test_own_secret_is_taken_as_it_is(api: TestClient) -> None:
     secret = "whsec_" + "s" * 32
     assert create(api, secret=secret)["secret"] == secret
@@ -101,7 +113,7 @@ def test_inactive_webhook_is_kept_inactive(api: TestClient) -> None:
         ({"secret": ""}, "secret", None),
         ({"secret": "short"}, "secret", None),
         ({"secret": "with a space " * 4}, "secret", None),
-        ({"format": "smoke"}, "format", "is not a format; there are chat, pager, standard, or null"),
+        ({"format": "smoke"}, "format", "is not a format; there are chat, pager, spread, standard, or null"),
         ({"format": "chat", "secret": "s" * 32}, "secret", "Chat has none"),
         ({"format": "pager"}, "secret", "Pager needs the receiving service's own secret"),
         ({"headers": {"Host": "a"}}, "headers.Host", "may not be set"),
@@ -176,7 +188,7 @@ def test_list_pages_through_everything_once_newest_last(api: TestClient) -> None
     made = [create(api)["id"] for _ in range(5)]
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
-    while True:
+    while len(seen) <= len(made):
         page = api.get(PATH, params=query, headers=as_key(world.READER)).json()
         seen += [each["id"] for each in page["data"]]
         if page["next"] is None:

@@ -52,6 +52,7 @@ _FORMATS = {
         'title = "Pager"\nsignature = "none"\n[body]\nsummary = "${event.type}"\n'
         '[secret]\nmade_here = false\n[secret_field]\npath = "routing_key"\n'
     ),
+    "spread": 'title = "Spread"\nsignature = "system"\nbody = "${event.data}"\n[headers]\n"ce-..." = "${event.attributes}"\n',
     "standard": 'title = "Standard"\nsignature = "system"\n[body]\ntype = "${event.type}"\n',
 }
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.wire.folders import copied
 from tests.unit.wire.samples import DELIVERY, an_event
 from tocsin.errors import NoSecret, RenderError
 from tocsin.wire.rendering import DeliveryFacts, Rendered, inject_secret, render
@@ -234,8 +235,6 @@ def test_event_that_a_format_can_not_express_raises(
 
 def test_header_value_that_http_can_not_carry_raises(tmp_path: Any) -> None:
     """No CR or LF gets into a header; a format that must carry such values percent-encodes them."""
-    from tests.unit.wire.folders import copied
-
     root = copied(
         tmp_path,
         "tork",

@@ -14,7 +14,6 @@ from tests.unit.wire.folders import copied
 from tests.unit.wire.samples import DELIVERY, an_event
 from tocsin.errors import ConfigurationError
 from tocsin.wire.contracts import contracts_root
-from tocsin.wire.payload import compile_payload
 from tocsin.wire.rendering import render
 from tocsin.wire.signing import new_secret, sign
 from tocsin.wire.systems import EventType, load_systems
@@ -70,7 +69,7 @@ def test_example_fits_its_schema_and_survives_avro(event_type: EventType) -> Non
     fastavro.schemaless_writer(stored, event_type.parsed, example)
     read = fastavro.schemaless_reader(io.BytesIO(stored.getvalue()), event_type.parsed, None)
     assert isinstance(read, dict)
-    assert json.dumps(compile_payload(event_type.schema)(read)) == json.dumps(example)
+    assert json.dumps(event_type.payload(read)) == json.dumps(example)
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
@@ -241,6 +240,12 @@ MALFORMED_TOML: list[tuple[str, str, str, str]] = [
         SIXTH + '[endpoint.formats]\n"h.example" = "telex"',
         "endpoint.formats.h.example",
         "no open format",
+    ),
+    (
+        "example without a value",
+        SIXTH.replace('"six_${delivery.hex}"', '"about ${event.subject}"'),
+        "body",
+        "the example of something.happened: event.subject has no value",
     ),
     (
         "flat and twice",

@@ -169,6 +169,26 @@ def test_header_sent_twice_with_two_values_is_refused() -> None:
             verify("tork", pairs, BODY, _secret("tork"), now=NOW)
 
 
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_system_compares_its_signature_header_whole(name: str) -> None:
+    """Its document compares one value; a list of guesses is none."""
+    headers = _signed(name, _secret(name))
+    header = str(_scheme(name).header)
+    for value in (f"{headers[header]} {headers[header]}", f"x {headers[header]}", headers[header].upper()):
+        with pytest.raises(SignatureInvalid):
+            verify(name, {**headers, header: value}, BODY, _secret(name), now=NOW)
+
+
+def test_id_that_could_hold_a_timestamp_is_refused_although_its_signature_fits() -> None:
+    """The signed text of `a.7` at 1700000000 is also that of `a` at `7.1700000000`."""
+    content = f"a.7.{NOW}.".encode() + BODY
+    key = base64.b64decode(_secret("standard-webhooks").removeprefix("whsec_"))
+    fits = "v1," + base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+    headers = {"webhook-id": "a.7", "webhook-timestamp": str(NOW), "webhook-signature": fits}
+    with pytest.raises(SignatureInvalid, match="webhook-id"):
+        verify("standard-webhooks", headers, BODY, _secret("standard-webhooks"), now=NOW)
+
+
 def test_receivers_own_mistakes_are_no_forgeries() -> None:
     """No secret, an empty one, an unknown name: the receiver's fault, said differently."""
     headers = _signed("tork", _secret("tork"))

@@ -1,0 +1,35 @@
+"""Keeps the schemas of a release: `python -m tests.harness.release VERSION`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tocsin.kafka.pipeline import RECORDS, schema
+from tocsin.wire.systems import load_systems
+
+FOLDER = Path(__file__).parents[1] / "data" / "released"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return every schema as it stands now: `pipeline/<record>` and `<system>/<event type>`."""
+    events = {
+        f"{system.name}/{known.name}": dict(known.schema)
+        for system in load_systems().values()
+        for known in system.event_types.values()
+    }
+    return events | {f"pipeline/{name}": dict(schema(name)) for name in RECORDS}
+
+
+def main(version: str) -> None:
+    """Write the schemas of a release, once."""
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / f"{version}.json").open("x") as out:
+        json.dump(dict(sorted(schemas().items())), out, indent=1, default=dict)
+        out.write("\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

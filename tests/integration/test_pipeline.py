@@ -1,0 +1,152 @@
+"""The whole way of an event, with every program running: from `publish` to a verified webhook, and around."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from deploy.local.demo.receiver import Received, Receiver
+from deploy.local.demo.verification import DOCUMENTED
+from deploy.local.stack import Stack
+from tests.harness.installation import Api, Installation, header, installation
+from tocsin import Publisher
+from tocsin.kafka.writer import Outgoing
+from tocsin.wire.systems import load_systems
+
+PLAIN_SYSTEMS = sorted(name for name, system in load_systems().items() if not system.https_only)
+
+
+def subscribed(
+    made: Installation, receiver: Receiver, system: str, events: list[str]
+) -> tuple[str, Api, str]:
+    """Subscribe a receiver under an organization of its own; return organization, API and subscription id."""
+    organization = f"org-{uuid.uuid4().hex[:8]}"
+    api = Api(made.api_url, made.api_key(system, organization))
+    answer = api.subscribe(receiver.url, events)
+
+    def verify(request: Received) -> None:
+        assert DOCUMENTED[system](request.headers, request.body, answer["secret"]), "wrong signature"
+
+    receiver.verify = verify
+    time.sleep(1.5)  # until `effective_at`: from then on delivery is certain
+    return organization, api, answer["id"]
+
+
+@pytest.mark.parametrize("system", PLAIN_SYSTEMS)
+def test_every_event_type_of_a_system_arrives_verified(shared: Installation, system: str) -> None:
+    types = load_systems()[system].event_types
+    with Receiver() as receiver, Publisher(system, source="/test", settings=shared.settings) as publisher:
+        organization, _, _ = subscribed(shared, receiver, system, ["*"])
+        for known in types.values():
+            publisher.publish(known.name, known.example, organization=organization)
+        requests = receiver.wait_for(len(types))
+    assert not receiver.refused
+    assert len({request.body for request in requests}) == len(types)
+
+
+def test_event_published_twice_with_one_id_is_delivered_once(shared: Installation) -> None:
+    with (
+        Receiver() as receiver,
+        Publisher("governlayer", source="/test", settings=shared.settings) as publisher,
+    ):
+        organization, _, _ = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        example = load_systems()["governlayer"].event_types["drift.alert"].example
+        for event_id in ("twice", "twice", "once"):
+            publisher.publish("drift.alert", example, organization=organization, id=event_id)
+        receiver.wait_for(2)
+        assert len(receiver.settle(1.0)) == 2
+
+
+def test_event_reaches_only_its_organization_and_only_what_was_asked_for(shared: Installation) -> None:
+    with Receiver() as ours, Receiver() as theirs:
+        with Publisher("governlayer", source="/test", settings=shared.settings) as publisher:
+            organization, _, _ = subscribed(shared, ours, "governlayer", ["drift.*"])
+            subscribed(shared, theirs, "governlayer", ["*"])
+            for known in load_systems()["governlayer"].event_types.values():
+                publisher.publish(known.name, known.example, organization=organization)
+            requests = ours.wait_for(2)
+            ours.settle(0.5)
+        assert len(requests) == 2
+        assert not theirs.requests
+
+
+def test_deleted_subscription_gets_nothing_more(shared: Installation) -> None:
+    with (
+        Receiver() as receiver,
+        Publisher("governlayer", source="/test", settings=shared.settings) as publisher,
+    ):
+        organization, api, subscription = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        assert api.call("DELETE", f"/v1/webhooks/{subscription}").status_code == 204
+        time.sleep(1.5)  # as above
+        example = load_systems()["governlayer"].event_types["drift.alert"].example
+        publisher.publish("drift.alert", example, organization=organization)
+        assert receiver.settle(1.5) == []
+
+
+def test_poison_on_an_events_topic_is_quarantined_and_the_next_event_arrives(shared: Installation) -> None:
+    topic = shared.topics.events("governlayer")
+    with (
+        Receiver() as receiver,
+        Publisher("governlayer", source="/test", settings=shared.settings) as publisher,
+    ):
+        organization, _, _ = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        poison = [b"{}", b"\x00\xff\xff\xff\xff", b"\x00", None]
+        written = shared.write(*(Outgoing(topic, organization.encode(), value) for value in poison))
+        example = load_systems()["governlayer"].event_types["drift.alert"].example
+        publisher.publish("drift.alert", example, organization=organization)
+        receiver.wait_for(1)
+    sources = {f"{topic}/{each.partition}/{each.offset}" for each in written}
+    found = shared.wait_for(
+        shared.topics.quarantine, lambda m: header(m, "tocsin_source") in sources, count=len(poison)
+    )
+    assert {header(message, "tocsin_source") for message in found} == sources
+    assert all(header(message, "tocsin_reason") for message in found)
+
+
+def test_programs_started_before_kafka_say_so_and_begin_once_it_is_there(
+    stack: Stack, tmp_path: Path
+) -> None:
+    with installation(stack, tmp_path) as own:
+        absent = "127.0.0.1:1"
+        environment = own.fleet.environment
+        own.fleet.environment = {**environment, "TOCSIN_KAFKA": absent}
+        (program,) = own.fleet.add("delivery")
+        program.start(wait=False)
+        deadline = time.monotonic() + 20
+        while "does not answer, trying again" not in program.process.log_file.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert program.process.pid() is not None
+        program.stop()
+
+
+def test_several_copies_of_every_consumer_share_the_work(stack: Stack, tmp_path: Path) -> None:
+    """Two of each; one of each is stopped half way: everything arrives, nothing twice."""
+    with installation(stack, tmp_path) as own, Receiver() as receiver:
+        own.start("control", "router", "router", "delivery", "delivery", "delay", "delay")
+        organization, _, _ = subscribed(own, receiver, "governlayer", ["drift.alert"])
+        example = load_systems()["governlayer"].event_types["drift.alert"].example
+        with Publisher("governlayer", source="/test", settings=own.settings) as publisher:
+            first = [
+                publisher.send(
+                    "drift.alert", example, organization=organization, extensions={"partitionkey": str(n)}
+                )
+                for n in range(300)
+            ]
+            for future in first:
+                future.result()
+            for name in ("router", "delivery", "delay"):
+                next(program for program in own.fleet.programs if program.name == name).stop()
+            for n in range(300):
+                publisher.send(
+                    "drift.alert", example, organization=organization, extensions={"partitionkey": str(n)}
+                )
+        receiver.wait_for(600, 60)
+        requests = receiver.settle(2.0)
+    assert not receiver.refused
+    assert set(Counter(request.body for request in requests).values()) == {1}
+    assert len(requests) == 600
