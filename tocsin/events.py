@@ -17,7 +17,9 @@ ATTRIBUTE_MAX_BYTES: Final = 1_024
 DATA_MAX_BYTES: Final = 262_144
 """Bound on an event's encoded data: what it becomes on its way must fit a Kafka record."""
 
-_KNOWN = frozenset({"specversion", "id", "source", "type", "time", "subject", "organization"})
+_ATTRIBUTES = frozenset({"specversion", "id", "source", "type", "time", "subject", "organization"})
+_ENVELOPE = frozenset({"data", "data_base64", "datacontenttype", "dataschema"})
+_KNOWN = _ATTRIBUTES | _ENVELOPE
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TRACE_HEADERS = ("traceparent", "tracestate")

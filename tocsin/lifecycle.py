@@ -133,7 +133,8 @@ def _wait_for(what: str, ask: Callable[[], None], stop: Stop) -> None:
     said_at = float("-inf")
     while not stop:
         try:
-            return ask()
+            ask()
+            return
         except (KafkaUnavailable, RegistryUnavailable) as error:
             if time.monotonic() - said_at > 10:
                 _log.error(

@@ -77,11 +77,11 @@ class Publisher:
 
     def publish(
         self,
-        type: str,  # noqa: A002 - the CloudEvents name
+        type: str,
         data: Mapping[str, Any],
         *,
         organization: str,
-        id: str | None = None,  # noqa: A002 - likewise
+        id: str | None = None,
         time: datetime | None = None,
         subject: str | None = None,
         extensions: Mapping[str, str] | None = None,
@@ -107,18 +107,18 @@ class Publisher:
         )
         return future.result()
 
-    async def publish_async(self, type: str, data: Mapping[str, Any], **attributes: Any) -> Acknowledged:  # noqa: A002
+    async def publish_async(self, type: str, data: Mapping[str, Any], **attributes: Any) -> Acknowledged:
         """Publish from a coroutine; as `publish`, without blocking the event loop."""
         future = await asyncio.to_thread(self.send, type, data, **attributes)
         return await asyncio.wrap_future(future)
 
     def send(
         self,
-        type: str,  # noqa: A002
+        type: str,
         data: Mapping[str, Any],
         *,
         organization: str,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         time: datetime | None = None,
         subject: str | None = None,
         extensions: Mapping[str, str] | None = None,

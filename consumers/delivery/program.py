@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,8 +24,8 @@ from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.memory import Memory
-from consumers.delivery.outcome import Answered, Outcome
 from consumers.delivery.outbox import Outbox
+from consumers.delivery.outcome import Answered, Outcome
 from consumers.delivery.pace import Signal
 from consumers.delivery.verdict import Verdict, judge
 from consumers.delivery.warmup import Warmup
@@ -369,9 +368,7 @@ class Delivering:
             held = self._open.get(part)
             if not held:
                 continue
-            works = self._lanes.overflow(
-                lambda work, part=part: work.record.part == part, len(held) // 2, time.monotonic()
-            )  # type: ignore[misc]
+            works = self._lanes.overflow(held.__contains__, len(held) // 2, time.monotonic())
             for work, wait_s in works:
                 decision = schedule.parked(work.progress, _now_ms(), wait_s)
                 self._decide(

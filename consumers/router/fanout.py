@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,8 @@ from tocsin.subscriptions import Subscription
 from tocsin.wire.facts import DeliveryFacts, EventFacts
 from tocsin.wire.rendering import Rendered, render
 from tocsin.wire.systems import Systems, WireFormat
+
+_log = logging.getLogger("tocsin.router")
 
 
 class FanOut:
@@ -68,10 +71,21 @@ class FanOut:
         if rendered is None:
             wire = self._wire_format(subscription)
             facts = DeliveryFacts(id=delivery_id, subscription_id=subscription.id)
-            rendered = render(wire, self._facts, self._arrived.data, facts)
+            rendered = self._rendering(wire, facts)
             if not wire.depends_on_delivery:
                 self._rendered[name] = rendered
         return rendered
+
+    def _rendering(self, wire: WireFormat, facts: DeliveryFacts) -> Rendered:
+        try:
+            return render(wire, self._facts, self._arrived.data, facts)
+        except RenderError:
+            raise
+        except (
+            Exception
+        ) as error:  # whatever one event leads a template into, the events behind it are routed
+            _log.exception("%s of %s", wire.name, self._facts)
+            raise RenderError(f"{type(error).__name__}: {error}") from error
 
     def _wire_format(self, subscription: Subscription) -> WireFormat:
         try:

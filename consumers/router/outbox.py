@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -53,9 +53,9 @@ class Outbox:
         carried: Sequence[tuple[str, bytes | None]],
         delivery: Delivery,
         effects: Effects,
-        wanted: Callable[[], bool],
     ) -> None:
-        """Write a delivery as one of its event's effects.
+        """Write a delivery as one of its event's effects, even if the event has a new owner meanwhile: the ids are
+        the same, and a delivery that is there twice is dropped where it is sent.
 
         Raises:
             RenderError: It is larger than a record may be; nothing is written.
@@ -70,7 +70,6 @@ class Outbox:
         self._writer.write(
             Outgoing(self._topic, delivery.subscription_id.encode(), value, headers),
             partial(self._written, source, delivery.delivery_id, size + _PER_RECORD_BYTES, effects),
-            wanted=wanted,
         )
 
     def set_aside(self, record: Record, reason: str, effects: Effects) -> None:

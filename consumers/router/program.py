@@ -124,7 +124,7 @@ class Routing:
 
     def _finish_current(self, deadline_s: float) -> None:
         """Begin the writes that are left of the event that is being routed, unless the deadline comes first."""
-        while self._current is not None and time.monotonic() < deadline_s:
+        while self._current is not None and time.monotonic() < deadline_s and self.reader.alive():
             if self._outbox.has_room():
                 self._step()
             else:
@@ -169,10 +169,9 @@ class Routing:
     def _fan_out(self, record: Record, fan_out: FanOut) -> Iterator[None]:
         effects = self._effects(record)
         carried = events.carried(record.headers)
-        wanted = partial(self.reader.owns, record)
         for delivery in fan_out:
             try:
-                self._outbox.deliver(record, carried, delivery, effects, wanted)
+                self._outbox.deliver(record, carried, delivery, effects)
             except RenderError as error:
                 fan_out.refuse(delivery, str(error))
             yield

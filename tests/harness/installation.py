@@ -77,30 +77,27 @@ class Installation:
         """Write a subscription by hand, as the control API would, and return it; `changes` are its fields."""
         subscription_id = f"wh_{uuid.uuid4().hex[:24]}"
         now_ms = int(time.time() * 1000)
-        secrets_ = ()
-        if secret is not None:
-            ring = load_keyring(self.settings)
-            place = {"organization": "acme", "subscription": subscription_id} | {
-                name: changes[name] for name in ("organization",) if name in changes
-            }
-            sealed = ring.seal(
-                secret, topic=self.topics.subscriptions, secret_id="s1", now_ms=now_ms, **place
-            )
-            secrets_ = (sealed,)
         made = Subscription(
-            **{
-                "id": subscription_id,
-                "organization": "acme",
-                "system": "governlayer",
-                "url": url,
-                "event_types": ("*",),
-                "created_at": now_ms,
-                "updated_at": now_ms,
-                "effective_at": now_ms,
-                "secrets": secrets_,
-            }
-            | changes
+            id=subscription_id,
+            organization="acme",
+            system="governlayer",
+            url=url,
+            event_types=("*",),
+            created_at=now_ms,
+            updated_at=now_ms,
+            effective_at=now_ms,
         )
+        if secret is not None:
+            sealed = load_keyring(self.settings).seal(
+                secret,
+                topic=self.topics.subscriptions,
+                organization=changes.get("organization", made.organization),
+                subscription=made.id,
+                secret_id="s1",
+                now_ms=now_ms,
+            )
+            made = replace(made, secrets=(sealed,))
+        made = replace(made, **changes)
         encode = pipeline.encoder(self.registry, self.topics, "subscription")
         record = Outgoing(self.topics.subscriptions, made.id.encode(), encode(subscriptions.to_record(made)))
         (written,) = self.write(record)

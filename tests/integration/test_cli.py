@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.harness.installation import Installation
+from deploy.local.stack import Stack
+from tests.harness.installation import Installation, installation
 from tocsin import deliveries
 from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source
 from tocsin.kafka import pipeline
@@ -88,6 +90,14 @@ class Tocsin:
             process.communicate(timeout=10)
 
 
+@pytest.fixture(scope="module")
+def empty(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tocsin]:
+    """The command in an installation that has no programs and in which nothing ever happens."""
+    home = tmp_path_factory.mktemp("empty")
+    with installation(stack, home) as made:
+        yield Tocsin(made, home)
+
+
 @pytest.fixture
 def tocsin(own: Installation, tmp_path: Path) -> Tocsin:
     return Tocsin(own, tmp_path)
@@ -128,7 +138,7 @@ def write_history(
     encode = pipeline.encoder(made.registry, topics, "delivery")
     encode_attempt = pipeline.encoder(made.registry, topics, "attempt")
     made_up = [delivery(number, subscription) for number in range(count)]
-    key = subscription.encode()
+    key, records = subscription.encode(), list[Outgoing]()
     for each in made_up:
         first = Progress()
         second = first.hop(attempt=1, last_status=503, last_error="503 Service Unavailable")
@@ -144,7 +154,7 @@ def write_history(
                 deliveries.identity(each.delivery_id, progress), source, decision
             )
             record = encode_attempt(deliveries.attempt_record(attempt))
-            made.write(Outgoing(topics.attempts, key, record, headers))
+            records.append(Outgoing(topics.attempts, key, record, headers))
         headers = [
             ("ce_type", TYPE.encode()),
             ("ce_id", each.event_id.encode()),
@@ -154,7 +164,8 @@ def write_history(
             ("tocsin_fault", b"subscriber"),
             *deliveries.progress_headers(dead),
         ]
-        made.write(Outgoing(topics.dlq, key, encode(deliveries.to_record(each)), headers))
+        records.append(Outgoing(topics.dlq, key, encode(deliveries.to_record(each)), headers))
+    made.write(*records)
     return made_up
 
 
@@ -195,13 +206,13 @@ def test_many_events_are_published_at_once(tocsin: Tocsin) -> None:
     ],
 )
 def test_what_cannot_be_published_is_one_line_and_nothing_is_sent(
-    tocsin: Tocsin, arguments: list[str], code: int, said: str
+    empty: Tocsin, arguments: list[str], code: int, said: str
 ) -> None:
-    out, err = tocsin.run("publish", *arguments, "--organization", "acme", code=code)
+    out, err = empty.run("publish", *arguments, "--organization", "acme", code=code)
     assert out == ""
     assert said in err
     assert err.count("\n") == 1
-    assert tocsin.made.read(tocsin.made.topics.events(SYSTEM)) == []
+    assert empty.made.read(empty.made.topics.events(SYSTEM)) == []
 
 
 @pytest.mark.parametrize(
@@ -213,21 +224,21 @@ def test_what_cannot_be_published_is_one_line_and_nothing_is_sent(
     ],
 )
 def test_missing_cluster_is_one_line_with_the_remedy(
-    tocsin: Tocsin, environment: dict[str, str], said: str
+    empty: Tocsin, environment: dict[str, str], said: str
 ) -> None:
-    _, err = tocsin.run("publish", SYSTEM, TYPE, "--example", "--organization", "a", code=1, **environment)
+    _, err = empty.run("publish", SYSTEM, TYPE, "--example", "--organization", "a", code=1, **environment)
     assert said in err
     assert err.count("\n") == 1
 
 
-def test_events_lists_types_and_shows_one(tocsin: Tocsin) -> None:
-    listed = {(row["system"], row["type"]) for row in tocsin.json("events")}
+def test_events_lists_types_and_shows_one(empty: Tocsin) -> None:
+    listed = {(row["system"], row["type"]) for row in empty.json("events")}
     assert listed == {
         (system.name, name) for system in load_systems().values() for name in system.event_types
     }
-    shown = tocsin.json("events", SYSTEM, TYPE)
+    shown = empty.json("events", SYSTEM, TYPE)
     assert shown["example"] == load_systems()[SYSTEM].event_types[TYPE].example
-    assert "Example" in tocsin.run("events", SYSTEM, TYPE)[0]
+    assert "Example" in empty.run("events", SYSTEM, TYPE)[0]
 
 
 def test_key_is_made_listed_and_revoked(tocsin: Tocsin) -> None:
@@ -310,10 +321,10 @@ def test_replay_without_terminal_needs_yes(tocsin: Tocsin) -> None:
     assert tocsin.made.read(tocsin.made.topics.jobs) == []
 
 
-def test_replay_of_nothing_writes_no_job(tocsin: Tocsin) -> None:
-    _, err = tocsin.run("replay", "--why", "test", "--yes")
+def test_replay_of_nothing_writes_no_job(empty: Tocsin) -> None:
+    _, err = empty.run("replay", "--why", "test", "--yes")
     assert "nothing to replay" in err
-    assert tocsin.made.read(tocsin.made.topics.jobs) == []
+    assert empty.made.read(empty.made.topics.jobs) == []
 
 
 def test_replay_is_followed_to_its_end(tocsin: Tocsin) -> None:
@@ -368,8 +379,8 @@ def test_endpoint_is_added_listed_and_removed(tocsin: Tocsin) -> None:
         ("nonsense", 3, "tocsin: "),
     ],
 )
-def test_endpoint_is_checked_without_a_request(tocsin: Tocsin, url: str, code: int, said: str) -> None:
-    out, err = tocsin.run("endpoints", "check", url, code=code)
+def test_endpoint_is_checked_without_a_request(empty: Tocsin, url: str, code: int, said: str) -> None:
+    out, err = empty.run("endpoints", "check", url, code=code)
     assert said in out + err
 
 
@@ -387,12 +398,10 @@ def test_listener_registers_verifies_and_removes_itself(tocsin: Tocsin) -> None:
     assert known.json("endpoints", "list") == []
 
 
-def test_listener_answers_401_to_what_does_not_verify(tocsin: Tocsin) -> None:
-    import httpx
-
+def test_listener_answers_401_to_what_does_not_verify(empty: Tocsin) -> None:
     secret = "whsec_" + "a" * 40
     arguments = ["--system", SYSTEM, "--secret", secret, "--exit-after", "1", "--json"]
-    with tocsin.running("listen", *arguments) as process:
+    with empty.running("listen", *arguments) as process:
         address = line(process)["listening"]
         assert httpx.post(address, json={"event": TYPE}, trust_env=False).status_code == 401
         assert line(process)["verified"] is False

@@ -247,6 +247,20 @@ def test_format_that_fails_is_quarantined_by_name_and_the_others_go_out(own: Ins
     routed(own, 4)
 
 
+def test_delivery_that_fits_no_record_is_quarantined_and_the_next_event_goes_out(own: Installation) -> None:
+    """Control characters take six bytes each in JSON: sound data grows beyond what Kafka takes."""
+    subscribe(own, subscription("a"))
+    own.start("router")
+    known = KNOWN["audit.completed"]
+    data = dict(known.example) | {"decision": "\x01" * 200_000}
+    value = Encoder(own.registry, own.topics.events(SYSTEM), known.schema)(data)
+    own.write(event_record(own, value, ce_type=b"audit.completed"))
+    (event,) = publish(own)
+    (found,) = own.wait_for(own.topics.quarantine, lambda message: True)
+    assert "at most 1000000" in (header(found, "tocsin_reason") or "")
+    assert [delivery.event_id for delivery in routed(own, 1)] == [event.event_id]
+
+
 def test_poison_among_the_subscriptions_is_quarantined_and_the_others_are_served(own: Installation) -> None:
     subscribe(own, subscription("before"))
     own.write(Outgoing(own.topics.subscriptions, b"poison", b"\x07poison"))

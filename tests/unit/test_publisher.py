@@ -57,7 +57,7 @@ def test_data_that_does_not_fit_is_refused_naming_the_field(
         ({"id": ""}, "id"),
         ({"id": "x" * (events.ATTRIBUTE_MAX_BYTES + 1)}, "id"),
         ({"subject": "\x00"}, "subject"),
-        ({"time": datetime(2026, 1, 1)}, "time"),  # noqa: DTZ001 - the lack of a zone is what is tested
+        ({"time": datetime(2026, 1, 1)}, "time"),
         ({"extensions": {"Upper": "x"}}, "Upper"),
         ({"extensions": {"source": "x"}}, "source"),
     ],
@@ -71,7 +71,7 @@ def test_attribute_that_could_not_travel_is_refused_naming_it(
 
 
 def test_unknown_event_type_is_refused_with_the_nearest_one(publisher: Publisher) -> None:
-    with pytest.raises(EventInvalid, match="did you mean 'drift.alert'"):
+    with pytest.raises(EventInvalid, match=r"did you mean 'drift\.alert'"):
         publisher.publish("drift.alerts", GOOD, organization="acme")
 
 

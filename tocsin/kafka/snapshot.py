@@ -6,6 +6,7 @@ What is written meanwhile is not met, so that a reader who writes where he reads
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -19,6 +20,7 @@ _log = logging.getLogger("tocsin.kafka.snapshot")
 
 _BATCH: Final = 1_000
 _ANSWER_S: Final = 10.0
+_STALLED_S: Final = 30.0
 
 
 def ends(settings: Settings, topic: str) -> dict[int, int]:
@@ -64,11 +66,16 @@ def read(
     )
     try:
         left = _begin(consumer, topic, ends, wanted)
+        waited_since = time.monotonic()
         while left:
             messages = consumer.consume(_BATCH, 0) or _wait(consumer)
-            if not messages and idle is not None:
+            if messages:
+                yield from _taken(consumer, topic, messages, ends, left)
+                waited_since = time.monotonic()
+            elif time.monotonic() - waited_since > _STALLED_S:
+                raise KafkaUnavailable(f"{topic}: nothing came for {_STALLED_S:.0f} s")
+            elif idle is not None:
                 idle()
-            yield from _taken(consumer, topic, messages, ends, left)
     except KafkaException as error:
         raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
     finally:

@@ -72,10 +72,11 @@ class Receiver:
             self._server.server_close()
 
     def wait_for(self, count: int, timeout_s: float = 30.0) -> list[Received]:
-        """Return the requests once there are at least `count`; AssertionError if that takes longer."""
+        """Return the requests once there are at least `count`; TimeoutError if that takes longer."""
         with self._moved:
             came = self._moved.wait_for(lambda: len(self.requests) >= count, timeout_s)
-            assert came, f"{len(self.requests)} of {count} requests after {timeout_s:.0f} s"
+            if not came:
+                raise TimeoutError(f"{len(self.requests)} of {count} requests after {timeout_s:.0f} s")
             return list(self.requests)
 
     def settle(self, quiet_s: float) -> list[Received]:
@@ -121,7 +122,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     return Handler

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tocsin.cli import failure, run
@@ -82,18 +85,6 @@ def test_malformed_setting_is_one_line_that_names_the_variable(
     assert capsys.readouterr().err.startswith("tocsin: TOCSIN_PARTITIONS: ")
 
 
-def test_kafka_that_is_down_is_one_line_with_the_remedy(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TOCSIN_KAFKA", "127.0.0.1:9")
-    assert run(["keys", "list"]) == failure.FAILED
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err == (
-        "tocsin: Kafka at 127.0.0.1:9 does not answer; `make up` starts a local one, TOCSIN_KAFKA names another\n"
-    )
-
-
 def test_group_without_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["endpoints"]) == failure.USAGE
     out, err = capsys.readouterr()
@@ -105,3 +96,17 @@ def test_help_and_version_succeed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == failure.OK
     assert run(["--version"]) == failure.OK
     assert capsys.readouterr().out.splitlines()[-1].startswith("tocsin ")
+
+
+def test_command_starts_without_what_only_some_commands_need() -> None:
+    heavy = {"confluent_kafka", "fastavro", "httpx", "pydantic", "rich", "tocsin.settings", "tocsin.wire.systems"}
+    code = f"import sys, tocsin.cli; print(*sorted({heavy!r} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_shows_an_example_for_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == failure.OK
+    out = capsys.readouterr().out
+    assert "Example: tocsin" in out or "Commands" in out or arguments == ["--help"]
