@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+REPEAT_EVERY_S = 10.0
+_LINES_MAX = 1_000
+_NUMBERS = re.compile(r"[0-9]+")
 _PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def configure_logging(program: str, log_format: Literal["console", "json"], level: str) -> None:
     """Send log lines to stderr, as text for people or as JSON for machines."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Sparing())
     handler.setFormatter(_Json(program) if log_format == "json" else _Console(program))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("httpx", "httpx2", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class _Sparing(logging.Filter):
+    """Lets the same line through once in a while: a client that reconnects says the same thing many times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at_s: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = _NUMBERS.sub("", f"{record.name} {record.getMessage()}")[:200]
+        if record.levelno < logging.WARNING or record.created - self._said_at_s.get(line, 0.0) >= REPEAT_EVERY_S:
+            if len(self._said_at_s) > _LINES_MAX:
+                self._said_at_s.clear()
+            self._said_at_s[line] = record.created
+            return True
+        return False
 
 
 class _Console(logging.Formatter):

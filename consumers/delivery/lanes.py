@@ -42,6 +42,7 @@ class _Lane(Generic[W]):
     due: deque[W] = field(default_factory=deque)
     turns: int = 0
     ready: bool = False
+    held: bool = False
 
     def __len__(self) -> int:
         return len(self.live) + len(self.due)
@@ -163,7 +164,9 @@ class Lanes(Generic[W]):
         if lane.ready or not len(lane) or lane.pace.in_flight >= int(lane.pace.limit):
             return
         if lane.pace.held_until_s > now_s:
-            heapq.heappush(self._held, (lane.pace.held_until_s, endpoint))
+            if not lane.held:
+                lane.held = True
+                heapq.heappush(self._held, (lane.pace.held_until_s, endpoint))
             return
         lane.ready = True
         self._ready.append(endpoint)
@@ -173,6 +176,7 @@ class Lanes(Generic[W]):
             endpoint = heapq.heappop(self._held)[1]
             lane = self._lanes.get(endpoint)
             if lane is not None:
+                lane.held = False
                 self._offer(endpoint, lane, now_s)
 
     def _still_ready(self, endpoint: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Writer, Written
 
 CONNECTOR = b"tocsin"
+STALLED_S = 2.0
 
 
 class Outbox:
@@ -43,6 +45,14 @@ class Outbox:
         self.failed: BaseException | None = None
         self._acknowledged: deque[tuple[Callable[[Written], None], Written]] = deque()
         self._waking = False
+        self._moved_at_s = 0.0
+
+    def stalled(self) -> bool:
+        """Whether Kafka has acknowledged nothing for a while: what is sent now could not be decided.
+
+        A process that goes on sending while its decisions are stuck would leave all of it to be repeated.
+        """
+        return self._writer.outstanding > 0 and time.monotonic() - self._moved_at_s > STALLED_S
 
     def attempt(
         self,
@@ -86,6 +96,8 @@ class Outbox:
         self._write(Outgoing(topic, record.key, record.value, headers), lambda _: done(), wanted)
 
     def _write(self, outgoing: Outgoing, then: Callable[[Written], None], wanted: Callable[[], bool]) -> None:
+        if not self._writer.outstanding:
+            self._moved_at_s = time.monotonic()
         self._writer.write(outgoing, lambda written: self._hand_over(then, written), wanted=wanted)
 
     def _hand_over(self, then: Callable[[Written], None], written: Written) -> None:
@@ -97,6 +109,7 @@ class Outbox:
 
     def _serve(self) -> None:
         self._waking = False
+        self._moved_at_s = time.monotonic()
         while self._acknowledged:
             then, written = self._acknowledged.popleft()
             try:

@@ -259,7 +259,7 @@ class Delivering:
 
     def _pump(self) -> None:
         """Start what may start."""
-        if self._stopping or not self.reader.alive():
+        if self._stopping or not self.reader.alive() or self._outbox.stalled():
             return
         while (work := self._lanes.take(time.monotonic())) is not None:
             self._start(work)

@@ -77,8 +77,7 @@ class Course:
     stray: set[str] = field(default_factory=set)
 
     def search_from(self) -> dict[int, int]:
-        """Return where a job that is resumed from here looks for what it wrote since: while strays are left, not
-        behind them."""
+        """Return from where a job that is resumed here looks for what it wrote since: never behind a stray."""
         return self.written_from if self.stray else self.written_to
 
 
@@ -132,6 +131,7 @@ class Job:
         return course
 
     def _resume(self, checkpoint: ReplayProgress) -> Course:
+        self._settle()  # an earlier try in this process may still be writing
         course = Course(
             selected=checkpoint.selected,
             end=_by_partition(checkpoint.end_offsets),
@@ -142,7 +142,7 @@ class Job:
         )
         course.met = {letter.delivery_id for letter in self._selected(course.next)}
         course.written_from = dict(course.written_to)
-        course.stray = self._written_since(course.written_from)
+        course.stray = self._written_since(course.written_from) - course.met
         _log.info("job %s: resumed after %d of %d", self._request.job, course.replayed, course.selected)
         return course
 
@@ -171,7 +171,7 @@ class Job:
     def _replay(self, course: Course) -> None:
         pace = Pace(self._request.rate_per_s, time.monotonic())
         saved_at, saved = time.monotonic(), course.replayed
-        for letter in self._letters(course.end, course.next):
+        for letter in self._letters(course.end, dict(course.next)):
             if matches(self._request.selection, letter) and letter.delivery_id not in course.met:
                 self._take(course, letter, pace)
             course.next[letter.partition] = letter.offset + 1

@@ -305,6 +305,21 @@ def test_dead_letter_is_shown_with_its_body_and_every_attempt(tocsin: Tocsin) ->
     tocsin.run("dlq", "show", "ffffffff", code=1)
 
 
+def test_poison_is_told_of_and_passed_over(tocsin: Tocsin) -> None:
+    topics = tocsin.made.topics
+    tocsin.made.write(
+        Outgoing(topics.attempts, b"wh_one", b"poison"), Outgoing(topics.dlq, b"wh_one", b"poison")
+    )
+    write_history(tocsin.made, "wh_one", 1)
+    out, err = tocsin.run("deliveries", "tail", "--no-follow")
+    assert out.count("\n") == 2
+    assert "/0 is no attempt: unknown magic byte 0x70" in err
+    out, err = tocsin.run("dlq", "list", "--json")
+    assert len(json.loads(out)) == 1
+    assert err.startswith(f"tocsin: {topics.dlq}")
+    assert "is passed over" in err
+
+
 def test_dry_run_counts_deliveries_and_writes_no_job(tocsin: Tocsin) -> None:
     write_history(tocsin.made, "wh_one", 3)
     write_history(tocsin.made, "wh_one", 1)

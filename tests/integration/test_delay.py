@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from confluent_kafka import Message
 
-from tests.harness.installation import Installation, header
+from deploy.local.stack import Stack
+from tests.harness.installation import Installation, header, installation
 from tocsin import tiers
 from tocsin.deliveries import Progress, progress_headers, read_progress
 from tocsin.kafka.writer import Outgoing
@@ -49,49 +50,61 @@ def anything(message: Message) -> bool:
     return True
 
 
-def test_nothing_is_early_and_hardly_anything_late(own: Installation) -> None:
-    own.start("delay")
-    own.write(*(waiting(own, "5s", f"d{number}", Progress(step=1, attempt=1)) for number in range(200)))
-    sent_on = own.wait_for(own.topics.redeliveries, anything, count=200)
-    late = lateness_ms(own, sent_on)
+def named(prefix: str) -> Callable[[Message], bool]:
+    """Return a predicate: records of deliveries whose id begins with `prefix`."""
+    return lambda message: (header(message, "tocsin_delivery_id") or "").startswith(prefix)
+
+
+@pytest.fixture(scope="module")
+def delaying(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with a delay program, for tests that kill nothing; each has its own deliveries."""
+    with installation(stack, tmp_path_factory.mktemp("delaying")) as made:
+        made.start("delay")
+        yield made
+
+
+def test_nothing_is_early_and_hardly_anything_late(delaying: Installation) -> None:
+    progress = Progress(step=1, attempt=1)
+    delaying.write(*(waiting(delaying, "5s", f"punctual{number}", progress) for number in range(200)))
+    sent_on = delaying.wait_for(delaying.topics.redeliveries, named("punctual"), count=200)
+    late = lateness_ms(delaying, sent_on)
     assert late[0] >= 0
     assert late[197] < 250
 
 
-def test_due_record_is_sent_on_unchanged_but_for_its_hop(own: Installation) -> None:
-    own.start("delay")
+def test_due_record_is_sent_on_unchanged_but_for_its_hop(delaying: Installation) -> None:
     progress = Progress(run="job", step=4, attempt=2, last_status=503, last_error="busy")
-    own.write(waiting(own, "5s", "d", progress))
-    (message,) = own.wait_for(own.topics.redeliveries, anything)
-    assert (message.key(), message.value()) == (b"sub-d", b"the value of d")
-    assert (header(message, "ce_id"), header(message, "traceparent")) == ("d", "00-11-22-01")
+    delaying.write(waiting(delaying, "5s", "unchanged", progress))
+    (message,) = delaying.wait_for(delaying.topics.redeliveries, named("unchanged"))
+    assert (message.key(), message.value()) == (b"sub-unchanged", b"the value of unchanged")
+    assert (header(message, "ce_id"), header(message, "traceparent")) == ("unchanged", "00-11-22-01")
     assert read_progress(message.headers()) == progress  # type: ignore[arg-type]
 
 
-def test_who_waits_for_longer_than_a_tier_goes_on_to_the_next(own: Installation) -> None:
-    own.start("delay")
-    own.write(waiting(own, "5s", "d", Progress(step=1, remaining_s=30)))
-    (message,) = own.wait_for(own.topics.delay("25s"), anything)
+def test_who_waits_for_longer_than_a_tier_goes_on_to_the_next(delaying: Installation) -> None:
+    delaying.write(waiting(delaying, "5s", "long", Progress(step=1, remaining_s=30)))
+    (message,) = delaying.wait_for(delaying.topics.delay("25s"), named("long"))
     assert read_progress(message.headers()) == Progress(step=2, remaining_s=5)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        pytest.param([("tocsin_delivery_id", b"x"), ("tocsin_step", b"-1")], id="step is no number"),
-        pytest.param([("tocsin_delivery_id", b"x"), ("tocsin_run", b"\xff")], id="run is not UTF-8"),
-        pytest.param([("tocsin_step", b"1")], id="no delivery id"),
-    ],
-)
-def test_poison_is_quarantined_and_what_follows_goes_on(
-    own: Installation, headers: list[tuple[str, bytes | None]]
-) -> None:
-    own.start("delay")
-    poison = Outgoing(own.topics.delay("5s"), b"sub-d", b"poison", headers)
-    own.write(poison, waiting(own, "5s", "d", Progress(step=1)))
-    (message,) = own.wait_for(own.topics.quarantine, anything)
-    assert (header(message, "tocsin_source") or "").startswith(own.topics.delay("5s") + "/")
-    assert by_delivery(own.wait_for(own.topics.redeliveries, anything)).keys() == {"d"}
+def test_poison_is_quarantined_at_once_and_what_follows_goes_on(delaying: Installation) -> None:
+    """One subscription's records share a partition: what follows the poison lies behind it."""
+    topic = delaying.topics.delay("5s")
+    poison: list[tuple[list[tuple[str, bytes | None]], str]] = [
+        ([("tocsin_delivery_id", b"x"), ("tocsin_step", b"-1")], "tocsin_step is not a number"),
+        ([("tocsin_delivery_id", b"x"), ("tocsin_run", b"\xff")], "tocsin_run is not UTF-8"),
+        ([("tocsin_step", b"1")], "tocsin_delivery_id is missing"),
+    ]
+    written = delaying.write(
+        *(Outgoing(topic, b"sub-behind", b"poison", headers) for headers, _ in poison),
+        waiting(delaying, "5s", "behind", Progress(step=1)),
+    )
+    found = delaying.wait_for(delaying.topics.quarantine, anything, count=len(poison))
+    assert {header(message, "tocsin_source"): header(message, "tocsin_reason") for message in found} == {
+        f"{topic}/{where.partition}/{where.offset}": f"header {reason}"
+        for where, (_, reason) in zip(written, poison, strict=False)
+    }
+    delaying.wait_for(delaying.topics.redeliveries, named("behind"))
 
 
 def test_nothing_is_lost_or_early_when_it_is_killed_in_mid_wait(own: Installation) -> None:

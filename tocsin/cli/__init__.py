@@ -7,7 +7,6 @@ asked for, standard error what is said about it. Exit codes: 0 done, 1 failed, 2
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -62,13 +61,12 @@ app.add_typer(keys.keyring, name="keyring")
 
 def main() -> NoReturn:
     """Run the command that the arguments name, and exit."""
+    _tell_of_errors()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code; what went wrong is one line on stderr."""
-    # The clients log every lost connection; what matters of it becomes the one line.
-    logging.getLogger().addHandler(logging.NullHandler())
     try:
         returned = app(arguments, prog_name="tocsin", standalone_mode=False)
     except typer.TyperException as error:
@@ -78,11 +76,19 @@ def run(arguments: Sequence[str]) -> int:
     except TocsinError as error:
         print(failure.line(error), file=sys.stderr)
         return failure.exit_code(error)
-    except BrokenPipeError:
-        # Whoever read our output has enough, as `head` does.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        return failure.OK
     return returned if isinstance(returned, int) else failure.OK
+
+
+def _tell_of_errors() -> None:
+    """Show what the library logs as an error, such as a record it passes over, as a line like any other."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("tocsin: %(message)s"))
+    handler.setLevel(logging.ERROR)
+    logging.getLogger().addHandler(handler)
+    # The client logs every lost connection; what matters of it becomes the one line of the command.
+    client = logging.getLogger("tocsin.kafka")
+    client.addHandler(logging.NullHandler())
+    client.propagate = False
 
 
 def _say_usage(error: typer.TyperException) -> int:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer
 
-from tocsin.cli import failure, run
+from tocsin.cli import app, failure, run
 from tocsin.errors import (
     ConfigurationError,
     DestinationNotAllowed,
@@ -16,6 +19,20 @@ from tocsin.errors import (
     TocsinError,
     UrlInvalid,
 )
+
+SHOWING = {
+    "publish",
+    "events",
+    "listen",
+    "add",
+    "list",
+    "check",
+    "tail",
+    "show",
+    "replay",
+    "status",
+    "create",
+}
 
 
 @pytest.mark.parametrize(
@@ -99,14 +116,45 @@ def test_help_and_version_succeed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_command_starts_without_what_only_some_commands_need() -> None:
-    heavy = {"confluent_kafka", "fastavro", "httpx", "pydantic", "rich", "tocsin.settings", "tocsin.wire.systems"}
+    heavy = {
+        "confluent_kafka",
+        "fastavro",
+        "httpx",
+        "pydantic",
+        "rich",
+        "tocsin.settings",
+        "tocsin.wire.systems",
+    }
     code = f"import sys, tocsin.cli; print(*sorted({heavy!r} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
-def test_help_shows_an_example_for_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments) == failure.OK
-    out = capsys.readouterr().out
-    assert "Example: tocsin" in out or "Commands" in out or arguments == ["--help"]
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command that does something."""
+    inner = getattr(command, "commands", {})
+    if not inner or command.invoke_without_command:
+        yield path
+    for name, each in inner.items():
+        yield from commands(each, (*path, name))
+
+
+COMMANDS = list(commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_of_every_command_has_an_example_of_it(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, "--help"]) == failure.OK
+    out = " ".join(capsys.readouterr().out.split())
+    _, _, example = out.partition("Example: ")
+    assert f"tocsin {' '.join(words)}" in example
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[-1] in SHOWING])
+def test_command_that_shows_something_has_json(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, "--help"]) == failure.OK
+    assert "--json" in capsys.readouterr().out

@@ -68,6 +68,17 @@ def test_retry_after_holds_an_endpoint_until_then() -> None:
     assert lanes.take(11.0) == Item("a", 1)
 
 
+def test_endpoint_that_asked_for_a_pause_is_waited_for_once_however_much_comes_meanwhile() -> None:
+    lanes = filled(Item("a", 0))
+    lanes.take(0.0)
+    lanes.done("a", "overload", started_s=0.0, now_s=0.0, retry_after_s=10.0)
+    for number in range(50):
+        lanes.add(Item("a", number), 1.0)
+    assert lanes.next_release_s() == 10.0
+    assert lanes.take(10.0) is not None
+    assert lanes.next_release_s() is None
+
+
 def test_limit_grows_with_successes_while_it_is_needed() -> None:
     pace = Pace()
     for _ in range(int(START)):
