@@ -55,14 +55,17 @@ async def _run(settings: Settings, stop: Stop) -> None:
         settings,
         topics.subscriptions,
         lambda message: subscriptions.from_record(decode(message.value()).record, message.offset() or 0),
+        supersedes=subscriptions.supersedes,
     )
     await asyncio.to_thread(table.start)
+    keyring = secrets.load_keyring(settings)
+    keyring.require(table.rows())
     total = in_flight_max(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     writer, warmup = Writer(settings), Warmup(settings, topics.attempts)
     client = DeliveryClient(policy, tls=tls_context(settings.ca_file), limit=total)
     delivering = Delivering(
         endpoints=Endpoints(
-            table, load_systems(), secrets.load_keyring(settings), policy, topics.subscriptions
+            table, load_systems(), keyring, policy, topics.subscriptions
         ),
         client=client,
         outbox=Outbox(

@@ -19,7 +19,7 @@ from confluent_kafka import Message, TopicPartition
 from deploy.local.programs import Fleet, Program
 from deploy.local.stack import Stack
 from tocsin import deliveries, keys, secrets, subscriptions
-from tocsin.kafka import clients, pipeline
+from tocsin.kafka import clients, pipeline, snapshot
 from tocsin.kafka import topics as topics_module
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
@@ -152,7 +152,7 @@ class Installation:
 
     def read(self, topic: str) -> list[Message]:
         """Return every record that stands in a topic now."""
-        return list(read_topic(self.settings, topic))
+        return list(snapshot.read(self.settings, topic, snapshot.ends(self.settings, topic)))
 
     def wait_for(
         self, topic: str, wanted: Callable[[Message], bool], *, count: int = 1, timeout_s: float = 30.0
@@ -175,22 +175,6 @@ def header(message: Message, name: str) -> str | None:
     """Return a header of a record as text, or None."""
     headers: Any = message.headers() or []
     return next((value.decode() for key, value in headers if key == name), None)
-
-
-def read_topic(settings: Settings, topic: str) -> Iterator[Message]:
-    """Yield every record that stands in a topic now."""
-    with _reading(settings, topic) as consumer:
-        parts = consumer.assignment()
-        ends = {part.partition: consumer.get_watermark_offsets(part, timeout=10.0) for part in parts}
-        open_ends = {number: end for number, (low, end) in ends.items() if end > low}
-        while open_ends:
-            message = consumer.poll(10.0)
-            assert message is not None, f"{topic} cannot be read to its end"
-            assert message.error() is None, message.error()
-            yield message
-            number, offset = message.partition(), message.offset()
-            if number in open_ends and (offset or 0) + 1 >= open_ends[number]:
-                del open_ends[number]
 
 
 @contextmanager

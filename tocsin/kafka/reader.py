@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from tocsin import failpoints
 from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
 from tocsin.kafka.window import FULL_AT, Commit, Mark, Window
@@ -122,6 +123,7 @@ class Reader:
         self._half_session_s = settings.session_s / 2
         self._assigned: dict[Part, _Assigned] = {}
         self._finished: deque[tuple[Part, int, int]] = deque()
+        self._grown: set[Part] = set()
         self._epoch = 0
         self._polled_at = self._commit_due = time.monotonic()
         self._suspect = False
@@ -151,7 +153,9 @@ class Reader:
         if first is None:
             return []
         messages = [first, *self._consumer.consume(most - 1, 0)] if most > 1 else [first]
-        return [record for message in messages if (record := self._received(message)) is not None]
+        records = [record for message in messages if (record := self._received(message)) is not None]
+        failpoints.hit("reader.after_poll")
+        return records
 
     def finish(self, record: Record) -> None:
         """Note that a record's effects are all acknowledged; once each, from any thread."""
@@ -225,6 +229,7 @@ class Reader:
         size = len(message)
         state.sizes[offset] = size
         state.held_bytes += size
+        self._grown.add(part)
         headers: Any = message.headers() or []
         return Record(
             part.topic,
@@ -256,9 +261,11 @@ class Reader:
                 state.committed = commit
         if not offsets:
             return
+        failpoints.hit("reader.before_commit")
         try:
             if asynchronous:
                 self._consumer.commit(offsets=offsets)
+                failpoints.hit("reader.in_commit")
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
@@ -277,13 +284,18 @@ class Reader:
                 state.committed = None
 
     def _regulate(self) -> None:
-        full = [part for part, state in self._assigned.items() if not state.paused and self._fill(state) >= 1]
-        free = [part for part, state in self._assigned.items() if state.paused and self._fill(state) <= 0.5]
+        full = [part for part in self._grown if not self._paused(part) and self.fill(part) >= 1]
+        free = [part for part in self._assigned if self._paused(part) and self.fill(part) <= 0.5]
+        self._grown.clear()
         for parts, paused, act in ((full, True, self._consumer.pause), (free, False, self._consumer.resume)):
             if parts:
                 act([TopicPartition(*part) for part in parts])
                 for part in parts:
                     self._assigned[part].paused = paused
+
+    def _paused(self, part: Part) -> bool:
+        state = self._assigned.get(part)
+        return state is not None and state.paused
 
     def _fill(self, state: _Assigned) -> float:
         limits = self._limits
@@ -344,6 +356,7 @@ class Reader:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         parts = [Part(tp.topic, tp.partition) for tp in partitions]
         self._hooks.revoking(parts, time.monotonic() + REVOKE_DEADLINE_S)
+        failpoints.hit("reader.in_revoke")
         self._settle()
         self._commit(asynchronous=False, only=parts)
         for part in parts:

@@ -129,5 +129,13 @@ def _partitions(consumer: Consumer, topic: str) -> list[int]:
 
 
 def _watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ANSWER_S)
-    return int(low), int(high)
+    deadline_s = time.monotonic() + _ANSWER_S
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ANSWER_S)
+            return int(low), int(high)
+        except KafkaException as error:
+            # A partition without a leader gets one soon.
+            if not error.args[0].retriable() or time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.1)

@@ -31,6 +31,9 @@ class Table(Generic[T]):
         decode: Makes the row of a message; Undecodable for poison, which is reported and passed over.
         on_change: Called on the table's thread after a row has changed; None for a removed row.
         on_poison: Called with a message that cannot be decoded, and the reason.
+        supersedes: Whether a new row takes the place of the known one; always, when None. With it a removed row
+            never comes back.
+        on_overtaken: Called with key and offset of a record that does not: it came second.
     """
 
     def __init__(
@@ -41,13 +44,18 @@ class Table(Generic[T]):
         *,
         on_change: Callable[[str, T | None], None] | None = None,
         on_poison: Callable[[Message, str], None] | None = None,
+        supersedes: Callable[[T, T], bool] | None = None,
+        on_overtaken: Callable[[str, int], None] | None = None,
     ) -> None:
         self.topic = topic
         self._settings = settings
         self._decode = decode
         self._on_change = on_change
         self._on_poison = on_poison
+        self._supersedes = supersedes
+        self._on_overtaken = on_overtaken
         self._rows: dict[str, T] = {}
+        self._removed: set[str] = set()
         self._position = 0
         self._current_at = float("-inf")
         self._complained_at = time.monotonic()
@@ -145,13 +153,28 @@ class Table(Generic[T]):
             if self._on_poison is not None:
                 self._on_poison(message, str(error))
         else:
-            if row is None:
-                self._rows.pop(key, None)
-            else:
-                self._rows[key] = row
-            if self._on_change is not None:
-                self._on_change(key, row)
+            self._put(key, row, message.offset() or 0)
         self._position = (message.offset() or 0) + 1
+
+    def _put(self, key: str, row: T | None, offset: int) -> None:
+        if row is None:
+            self._rows.pop(key, None)
+            if self._supersedes is not None:
+                self._removed.add(key)
+        elif self._takes_place(key, row):
+            self._rows[key] = row
+        else:
+            if self._on_overtaken is not None:
+                self._on_overtaken(key, offset)
+            return
+        if self._on_change is not None:
+            self._on_change(key, row)
+
+    def _takes_place(self, key: str, row: T) -> bool:
+        if self._supersedes is None:
+            return True
+        known = self._rows.get(key)
+        return key not in self._removed and (known is None or self._supersedes(row, known))
 
     def _patiently(self, message: Message) -> T:
         while True:
