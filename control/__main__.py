@@ -11,6 +11,7 @@ from control import settings as settings_module
 from control.app import create_app
 from control.auth import Gate
 from control.directory import Directory
+from control.overtaken import Overtaken
 from control.server import listen, serve
 from control.services import Services
 from control.store import Store
@@ -40,13 +41,16 @@ def main(settings: Settings, stop: Stop) -> None:
     )
     sock = listen(own.host, own.port)
     systems, topics, registry = load_systems(), Topics(settings.topic_prefix), Registry(settings.registry)
-    directory = Directory()
-    key_table, table = _key_table(settings, topics, registry), _table(settings, topics, registry, directory)
+    directory, overtaken = Directory(), Overtaken(time.monotonic)
+    key_table = _key_table(settings, topics, registry)
+    table = _table(settings, topics, registry, directory, overtaken)
     key_table.start()
     table.start()
     keyring.require(table.rows())
     _say_what_matters(settings, len(key_table))
     writer = Writer(settings)
+    encode = pipeline.encoder(registry, topics, "subscription")
+    store = Store(writer, encode, table, overtaken, _clock_ms)
 
     def age_s() -> float:
         return max(key_table.age_s(), table.age_s())
@@ -54,11 +58,12 @@ def main(settings: Settings, stop: Stop) -> None:
     def check() -> None:
         writer.check()
         age_s()
+        store.mend()
 
     services = Services(
         gate=Gate(key_table.get, key_table.age_s, systems, _clock_ms),
         directory=directory,
-        store=Store(writer, pipeline.encoder(registry, topics, "subscription"), table, _clock_ms),
+        store=store,
         systems=systems,
         policy=policy,
         keyring=keyring,
@@ -84,16 +89,23 @@ def _key_table(settings: Settings, topics: Topics, registry: Registry) -> Table[
 
 
 def _table(
-    settings: Settings, topics: Topics, registry: Registry, directory: Directory
+    settings: Settings, topics: Topics, registry: Registry, directory: Directory, overtaken: Overtaken
 ) -> Table[Subscription]:
     decode = pipeline.decoder(registry, "subscription")
+
+    def changed(key: str, subscription: Subscription | None) -> None:
+        directory.update(key, subscription)
+        overtaken.settle(key)
+
     return Table(
         settings,
         topics.subscriptions,
         lambda message: subscriptions.from_record(
             decode(message.value(), cast(Headers, message.headers())).record, message.offset() or 0
         ),
-        on_change=directory.update,
+        on_change=changed,
+        supersedes=subscriptions.supersedes,
+        on_overtaken=overtaken.note,
     )
 
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from control import problems, webhooks
+from control import problems, routes
 from control.problems import unavailable
 from control.protection import Protection
 from control.services import FRESH_S, Services
@@ -26,7 +26,7 @@ def create_app(services: Services) -> ASGIApp:
     )
     app.state.services = services
     problems.install(app)
-    webhooks.install(app, services.systems, services.requests)
+    routes.install(app, services.systems, services.requests)
     app.add_api_route("/livez", _alive, methods=["GET"], tags=["probes"])
     app.add_api_route("/readyz", _ready, methods=["GET"], tags=["probes"])
     return Protection(app)

@@ -7,7 +7,7 @@ scope fields (such as `contract_id`) are fields of the request.
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
 
@@ -16,6 +16,8 @@ from tocsin.wire.systems import System, Systems
 
 _Events = Annotated[list[str], Field(min_length=1, max_length=100)]
 _ScopeValue = Annotated[str, Field(min_length=1, max_length=200)]
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class NewWebhook(BaseModel):
@@ -30,6 +32,24 @@ class NewWebhook(BaseModel):
     format: str | None = Field(None, description="An open wire format; null is the system's own.")
     secret: SecretStr | None = Field(None, description="Your own signing secret; else one is made.")
     headers: dict[str, str] = Field({}, description="Request headers of your own.")
+
+
+class WebhookChange(BaseModel):
+    """A request to change a webhook: what is left out stays as it is. System, scope and format never change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    url: str = Field(default_factory=str, description="Where to POST to from now on.")
+    events: _Events = Field(default_factory=list, description="In the place of those before.")
+    description: str = Field(default_factory=str, max_length=500)
+    active: bool = Field(
+        default_factory=bool, description="False disables; true enables, whatever disabled it before."
+    )
+    headers: dict[str, str] = Field(default_factory=dict, description="In the place of those before.")
+
+    def given(self) -> dict[str, Any]:
+        """Return what was asked for."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class SecretInfo(BaseModel):
@@ -63,8 +83,10 @@ class Webhook(BaseModel):
     secrets: list[SecretInfo] | None = None
     disabled_reason: str | None = None
     effective_at: str | None = Field(
-        None, description="From here on every matching event is certain to be delivered."
+        None, description="From here on every matching event is certain to be delivered under this version."
     )
+    updated_at: str | None = None
+    version: int | None = Field(None, description="Raised at every change; the `ETag` holds it too.")
 
 
 class WebhookPage(BaseModel):
@@ -88,16 +110,24 @@ class Requests:
         Raises:
             Problem: 400, with every field at fault.
         """
-        model = self._models[system.name]
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            raise invalid_body(_faults(error, model)) from None
+        return read(self._models[system.name], body)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a request, as OpenAPI shows it."""
         schemas = [model.model_json_schema() for model in self._models.values()]
         return {"anyOf": schemas}
+
+
+def read(model: type[M], body: bytes) -> M:
+    """Read a request's body.
+
+    Raises:
+        Problem: 400, with every field at fault.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid_body(_faults(error, model)) from None
 
 
 def scope_of(asked: NewWebhook, system: System) -> dict[str, str]:
@@ -126,7 +156,7 @@ _WORDS: Final = {
 }
 
 
-def _faults(error: ValidationError, model: type[NewWebhook]) -> list[Fault]:
+def _faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
     found = []
     for each in error.errors(include_input=False, include_url=False):
         field = ".".join(str(part) for part in each["loc"]) or "body"

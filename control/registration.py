@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from control import patterns, request_headers
@@ -10,6 +10,7 @@ from control.models import NewWebhook, scope_of
 from control.problems import Fault, invalid_body
 from tocsin.destinations import Destination, Policy, parse_url
 from tocsin.errors import DestinationNotAllowed, SecretInvalid, UrlInvalid
+from tocsin.wire.disclosure import HIDDEN
 from tocsin.wire.signing import check_secret
 from tocsin.wire.systems import System, Systems, WireFormat
 
@@ -41,13 +42,13 @@ def registration(asked: NewWebhook, system: System, systems: Systems, policy: Po
     Raises:
         Problem: 400, with every field at fault.
     """
-    url = _url(asked.url, system, policy)
+    url = checked_url(asked.url, system, policy)
     chosen = _format_name(asked, system, url)
     wire = _wire(chosen, system, systems)
     secret = asked.secret.get_secret_value() if asked.secret is not None else None
     faults = [part for part in (url, wire) if isinstance(part, Fault)]
-    faults += _event_faults(asked, system)
-    faults += _text_faults(asked, system)
+    faults += event_faults(asked.events, system)
+    faults += text_faults({"description": asked.description, **scope_of(asked, system)})
     if isinstance(wire, WireFormat):
         faults += _secret_faults(secret, wire)
         faults += request_headers.faults(asked.headers, wire)
@@ -66,12 +67,10 @@ def registration(asked: NewWebhook, system: System, systems: Systems, policy: Po
     )
 
 
-def has_secret(wire: WireFormat) -> bool:
-    """Whether a wire format uses a secret at all: to sign with, or inside of its body."""
-    return wire.signature.header is not None or wire.secret_field is not None
-
-
-def _url(text: str, system: System, policy: Policy) -> Destination | Fault:
+def checked_url(text: str, system: System, policy: Policy) -> Destination | Fault:
+    """Return where a webhook of a system may go, or what is wrong with it."""
+    if HIDDEN in text:
+        return Fault(field="url", reason=f"has {HIDDEN} in it, so it is a URL as it is shown, not as it is")
     try:
         return parse_url(text, policy, https_only=system.https_only)
     except UrlInvalid as error:
@@ -96,25 +95,27 @@ def _wire(name: str | None, system: System, systems: Systems) -> WireFormat | Fa
         return Fault(field="format", reason=f"is not a format; there are {there_are}, or null")
 
 
-def _event_faults(asked: NewWebhook, system: System) -> Iterator[Fault]:
-    for index, pattern in enumerate(asked.events):
+def event_faults(events: Sequence[str], system: System) -> Iterator[Fault]:
+    """Yield what is wrong with the event types asked for."""
+    for index, pattern in enumerate(events):
         reason = patterns.fault(pattern, system.event_types)
         if reason is not None:
             yield Fault(field=f"events.{index}", reason=reason)
 
 
-def _text_faults(asked: NewWebhook, system: System) -> Iterator[Fault]:
-    for name, text in {"description": asked.description, **scope_of(asked, system)}.items():
+def text_faults(texts: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield what is wrong with texts for people, by the names of their fields."""
+    for name, text in texts.items():
         if not text.isprintable():
             yield Fault(field=name, reason="has a character that is not printable")
 
 
 def _secret_faults(secret: str | None, wire: WireFormat) -> Iterator[Fault]:
     if secret is None:
-        if has_secret(wire) and not wire.signature.secret.made_here:
+        if wire.has_secret and not wire.signature.secret.made_here:
             yield Fault(field="secret", reason=f"{wire.title} needs the receiving service's own secret")
         return
-    if not has_secret(wire):
+    if not wire.has_secret:
         yield Fault(field="secret", reason=f"{wire.title} has none")
         return
     try:

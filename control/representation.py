@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from control.registration import has_secret
 from tocsin.subscriptions import StoredSecret, Subscription
+from tocsin.wire.disclosure import HIDDEN, shown_url
 from tocsin.wire.systems import System, WireFormat
-
-HIDDEN: Final = "…"
-
-_SECRET_PATH_HOSTS: Final = frozenset({"hooks.slack.com", "discord.com", "outlook.office.com"})
-"""Here the path of the URL is all that a sender needs, whatever the format."""
 
 
 def created(subscription: Subscription, system: System, secret: str | None) -> dict[str, Any]:
@@ -35,14 +29,6 @@ def shown(subscription: Subscription, system: System, wire: WireFormat) -> dict[
 def documented(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """Return the fields with these names, in the order of the names; all where no names are documented."""
     return {name: fields[name] for name in names if name in fields} if names else dict(fields)
-
-
-def shown_url(url: str, wire: WireFormat) -> str:
-    """Return a URL, without its path where that is a secret: nothing else would protect the endpoint."""
-    parts = urlsplit(url)
-    if has_secret(wire) and parts.hostname not in _SECRET_PATH_HOSTS:
-        return url
-    return f"{parts.scheme}://{parts.netloc}/{HIDDEN}"
 
 
 def rfc3339(time_ms: int, precision: Literal["seconds", "milliseconds"] = "seconds") -> str:
@@ -73,6 +59,8 @@ def _fields(
         "secrets": [_secret_info(stored) for stored in subscription.secrets],
         "disabled_reason": subscription.inactive_reason,
         "effective_at": rfc3339(subscription.effective_at, "milliseconds"),
+        "updated_at": rfc3339(subscription.updated_at),
+        "version": subscription.version,
     }
 
 

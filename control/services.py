@@ -20,7 +20,7 @@ FRESH_S: Final = 5.0
 
 
 class Store(Protocol):
-    """Where subscriptions are written; `control.store` has the one on Kafka."""
+    """Where subscriptions are written; `control.store` has the one on Kafka, and says what it raises."""
 
     def put(self, subscription: Subscription) -> Subscription: ...
 

@@ -7,28 +7,33 @@ broker holds up no reader.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from control import cursor
+from control import changes, cursor, preconditions
 from control.auth import Caller, Managing, Reading
 from control.bodies import json_body
 from control.directory import position
-from control.models import Requests, Webhook, WebhookPage
-from control.problems import Fault, Problem, ProblemDocument, not_found, unavailable
-from control.registration import Registration, has_secret, registration
+from control.models import WebhookChange, read
+from control.overtaken import CameSecond
+from control.preconditions import etag
+from control.problems import Fault, Problem, not_found, unavailable
+from control.registration import Registration, registration
 from control.representation import created, documented, shown
 from control.services import Services
 from tocsin.errors import NotAcknowledged
 from tocsin.subscriptions import Subscription
 from tocsin.wire.signing import new_secret
-from tocsin.wire.systems import Systems
 
 PATH: Final = "/v1/webhooks"
 PAGE_MAX: Final = 250
+TRIES: Final = 5
+"""How often a change without `If-Match` is made anew because another came first."""
+
+IfMatch = Annotated[str | None, Header(max_length=1000, description="The `ETag` this is meant for.")]
 
 
 def create(request: Request, caller: Managing, body: Annotated[bytes, Depends(json_body)]) -> JSONResponse:
@@ -37,7 +42,7 @@ def create(request: Request, caller: Managing, body: Annotated[bytes, Depends(js
     asked = services.requests.read(caller.system, body)
     wanted = registration(asked, caller.system, services.systems, services.policy)
     secret = wanted.secret
-    if secret is None and has_secret(wanted.wire):
+    if secret is None and wanted.wire.has_secret:
         secret = new_secret(wanted.wire.signature, os.urandom)
     try:
         stored = services.store.put(_subscription(services, caller, wanted, secret))
@@ -46,7 +51,8 @@ def create(request: Request, caller: Managing, body: Annotated[bytes, Depends(js
             f"{error}; the webhook may or may not be stored, the list of webhooks will tell"
         ) from error
     fields = documented(created(stored, caller.system, secret), _documented_names(request, caller))
-    return JSONResponse(fields, 201, {"Location": f"{request.url.path}/{stored.id}"})
+    headers = {"Location": f"{request.url.path}/{stored.id}", "ETag": etag(stored.version)}
+    return JSONResponse(fields, 201, headers)
 
 
 async def list_(
@@ -70,13 +76,42 @@ async def list_(
 
 
 async def get(request: Request, caller: Reading, webhook_id: str) -> JSONResponse:
-    """Show a webhook."""
-    return JSONResponse(_shown(request, caller, _own(request, caller, webhook_id)))
+    """Show a webhook; its `ETag` is its version."""
+    return _answer(request, caller, _own(request, caller, webhook_id))
 
 
-def delete(request: Request, caller: Managing, webhook_id: str) -> Response:
+def change(
+    request: Request,
+    caller: Managing,
+    webhook_id: str,
+    body: Annotated[bytes, Depends(json_body)],
+    if_match: IfMatch = None,
+) -> JSONResponse:
+    """Change a webhook; what is left out stays as it is.
+
+    With `If-Match` a change of another version than the one named is refused, so that nobody's change is undone
+    unseen.
+    """
+    services = _services(request)
+    asked = read(WebhookChange, body)
+
+    def changed(subscription: Subscription) -> Subscription:
+        return changes.changed(
+            subscription,
+            asked,
+            system=services.systems[subscription.system],
+            wire=services.systems.wire_format(subscription.system, subscription.format),
+            policy=services.policy,
+            now_ms=services.clock_ms(),
+        )
+
+    return _answer(request, caller, _succeed(request, caller, webhook_id, if_match, changed))
+
+
+def delete(request: Request, caller: Managing, webhook_id: str, if_match: IfMatch = None) -> Response:
     """Delete a webhook. What is still to be delivered to it becomes dead letters."""
     subscription = _own(request, caller, webhook_id)
+    preconditions.require(if_match, subscription.version)
     try:
         _services(request).store.remove(subscription)
     except NotAcknowledged as error:
@@ -84,38 +119,32 @@ def delete(request: Request, caller: Managing, webhook_id: str) -> Response:
     return Response(status_code=204)
 
 
-def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
-    """Serve webhooks at `/v1/webhooks` and at every path that a system documents."""
-    documented_paths = {path for system in systems.values() for path in system.api.paths}
-    for path in (PATH, *sorted(documented_paths - {PATH})):
-        app.include_router(_router(requests), prefix=path)
+def _succeed(
+    request: Request,
+    caller: Caller,
+    webhook_id: str,
+    if_match: str | None,
+    successor: Callable[[Subscription], Subscription],
+) -> Subscription:
+    """Write the version that follows; made anew of the winner when another change came first."""
+    services = _services(request)
+    for _ in range(TRIES):
+        known = _own(request, caller, webhook_id)
+        preconditions.require(if_match, known.version)
+        wanted = successor(known)
+        if wanted is known:
+            return known
+        try:
+            return services.store.put(wanted)
+        except CameSecond:
+            continue
+        except NotAcknowledged as error:
+            raise unavailable(f"{error}; the change may or may not be stored, read the webhook") from error
+    raise preconditions.stale()
 
 
-def _router(requests: Requests) -> APIRouter:
-    router = APIRouter(tags=["webhooks"], responses=_problems(400, 401, 403, 503))
-    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": requests.schema()}}}}
-    router.add_api_route(
-        "",
-        create,
-        methods=["POST"],
-        status_code=201,
-        response_model=Webhook,
-        responses=_problems(408, 413, 415),
-        openapi_extra=body,
-    )
-    router.add_api_route("", list_, methods=["GET"], response_model=WebhookPage)
-    router.add_api_route(
-        "/{webhook_id}", get, methods=["GET"], response_model=Webhook, responses=_problems(404)
-    )
-    router.add_api_route(
-        "/{webhook_id}", delete, methods=["DELETE"], status_code=204, responses=_problems(404)
-    )
-    return router
-
-
-def _problems(*statuses: int | str) -> dict[int | str, dict[str, Any]]:
-    # "default" also keeps the framework from documenting a 422 that is never answered.
-    return {status: {"model": ProblemDocument} for status in ("default", *statuses)}
+def _answer(request: Request, caller: Caller, subscription: Subscription) -> JSONResponse:
+    return JSONResponse(_shown(request, caller, subscription), headers={"ETag": etag(subscription.version)})
 
 
 def _services(request: Request) -> Services:
@@ -159,7 +188,7 @@ def _subscription(
         format=wanted.format,
         scope=wanted.scope,
         active=wanted.active,
-        inactive_reason=None if wanted.active else "disabled by its owner",
+        inactive_reason=None if wanted.active else changes.DISABLED,
         description=wanted.description,
         headers=wanted.headers,
         secrets=sealed,

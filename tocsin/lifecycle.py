@@ -18,8 +18,8 @@ from types import FrameType
 
 from confluent_kafka import KafkaException
 
+from tocsin import failpoints, telemetry
 from tocsin import settings as settings_module
-from tocsin import telemetry
 from tocsin.errors import KafkaUnavailable, RegistryUnavailable, TocsinError
 from tocsin.kafka import clients, topics
 from tocsin.kafka.registry import Registry
@@ -76,6 +76,7 @@ def run(program: str, main: Callable[[Settings, Stop], None]) -> int:
     """Run a program from start to stop and return its exit code."""
     try:
         settings = settings_module.load()
+        failpoints.arm(os.environ)
     except TocsinError as error:
         telemetry.configure_logging(program, "console", "info")
         _log.critical("%s", error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 EFFECTIVE_MARGIN_S: Final = 1.0
@@ -65,6 +65,17 @@ def from_record(record: Mapping[str, Any], offset: int) -> Subscription:
     known["event_types"] = tuple(record["event_types"])
     known["secrets"] = tuple(StoredSecret(**secret) for secret in record["secrets"])
     return Subscription(**known, offset=offset)
+
+
+def supersedes(new: Subscription, known: Subscription) -> bool:
+    """Return whether a record takes the place of the version that stood before it in the log.
+
+    Kafka has no compare-and-set: of two writers of version N+1 the first in the log wins, with every reader. The
+    winner written once more, perhaps with a later `effective_at`, takes its own place.
+    """
+    if new.version != known.version:
+        return new.version > known.version
+    return replace(new, effective_at=known.effective_at, offset=known.offset) == known
 
 
 def live_secrets(subscription: Subscription, now_ms: int) -> tuple[StoredSecret, ...]:

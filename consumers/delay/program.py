@@ -20,7 +20,7 @@ from functools import partial
 from typing import Final
 
 from consumers.delay.waiting import Waiting, onward
-from tocsin import deliveries, events, tiers
+from tocsin import deliveries, events, failpoints, tiers
 from tocsin.deliveries import Progress
 from tocsin.errors import Undecodable
 from tocsin.kafka.inflight import InFlight
@@ -107,6 +107,7 @@ class Delaying:
             self._set_aside(record, str(error))
         else:
             self._waiting.add(record.timestamp_ms + self._delay_ms[record.topic], held)
+            failpoints.hit("delay.before_due")
 
     def _send_due(self) -> None:
         now_ms = self._clock_ms()
@@ -133,6 +134,7 @@ class Delaying:
         self._writer.write(outgoing, partial(self._sent, record), wanted=partial(self.reader.owns, record))
 
     def _sent(self, record: Record, written: Written) -> None:
+        failpoints.hit("delay.after_write")
         if written.error is None:
             self._finish(record)
         else:

@@ -12,6 +12,7 @@ from tocsin.errors import DestinationNotAllowed, NoSecret, SecretInvalid, UrlInv
 from tocsin.kafka.tables import Table
 from tocsin.secrets import Keyring
 from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription, live_secrets
+from tocsin.wire.disclosure import shown_url
 from tocsin.wire.rendering import inject_secret
 from tocsin.wire.signing import SigningKey, sign, signing_key
 from tocsin.wire.systems import Systems, WireFormat
@@ -31,7 +32,7 @@ class Endpoint:
 
     Attributes:
         url: Normal form, as it is sent to.
-        shown_url: The same for records and people.
+        shown_url: The same for records and people, without its path where that is a secret.
         schedule: Retry tiers.
         timeout_s: From DNS to the answer's headers.
     """
@@ -148,7 +149,7 @@ class Endpoints:
         return Endpoint(
             subscription,
             destination.url,
-            destination.url,
+            shown_url(destination.url, wire),
             system.retries,
             system.timeout_s,
             wire,

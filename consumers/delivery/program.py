@@ -29,7 +29,7 @@ from consumers.delivery.outcome import Answered, Outcome
 from consumers.delivery.pace import Signal
 from consumers.delivery.verdict import Verdict, judge
 from consumers.delivery.warmup import Warmup
-from tocsin import deliveries
+from tocsin import deliveries, failpoints
 from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source
 from tocsin.errors import RegistryUnavailable, Undecodable
 from tocsin.kafka.codec import Decoder
@@ -246,6 +246,8 @@ class Delivering:
             self._pump()
             self._relieve()
             await asyncio.sleep(PUMP_EVERY_S)
+            if self._lanes.in_flight:
+                failpoints.hit("delivery.after_send")
         if error is not None:
             raise error
         self._stopping = True
@@ -289,6 +291,8 @@ class Delivering:
                 url=endpoint.url, headers=headers, body=body, timeout_s=endpoint.timeout_s
             )
             verdict = judge(outcome, time.time())
+            if verdict.action == "delivered":
+                failpoints.hit("delivery.after_2xx")
             signal = _signal(verdict)
             retry_after_s = verdict.retry_after_s if verdict.slow_down else None
             status = outcome.status if isinstance(outcome, Answered) else None
@@ -330,6 +334,7 @@ class Delivering:
         """Write the attempt record; its acknowledgement makes the decision."""
 
         def decided(position: int) -> None:
+            failpoints.hit("delivery.after_decision")
             self._memory.add(work.identity, work.source, deliveries.pack_decision(decision))
             self.reader.set_mark(work.record.partition, Mark(position + 1, _now_ms()))
             self._effect(work, decision)
@@ -342,10 +347,15 @@ class Delivering:
         if decision.verdict == "delivered" or decision.progress is None:
             self._finish(work)
             return
-        self._write(
-            work,
-            lambda wanted: self._outbox.effect(work.record, decision, lambda: self._finish(work), wanted),
-        )
+
+        def written() -> None:
+            if decision.tier is not None:
+                failpoints.hit("delivery.after_delay_write")
+            else:
+                failpoints.hit("delivery.after_dlq_write")
+            self._finish(work)
+
+        self._write(work, lambda wanted: self._outbox.effect(work.record, decision, written, wanted))
 
     def _finish(self, work: Work) -> None:
         self._release(work)

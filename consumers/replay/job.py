@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
 from consumers.replay.pace import Pace
-from tocsin import deadletters, deliveries, events
+from tocsin import deadletters, deliveries, events, failpoints
 from tocsin.deadletters import DeadLetter
 from tocsin.deliveries import Progress
 from tocsin.jobs import ReplayProgress, ReplayRequest, State
@@ -174,6 +174,7 @@ class Job:
         for letter in self._letters(course.end, dict(course.next)):
             if matches(self._request.selection, letter) and letter.delivery_id not in course.met:
                 self._take(course, letter, pace)
+                failpoints.hit("replay.half_way")
             course.next[letter.partition] = letter.offset + 1
             course.read += 1
             now = time.monotonic()

@@ -79,7 +79,14 @@ def _subscriptions(
             done=lambda: None,
         )
 
-    return Table(settings, topics.subscriptions, row, on_change=index.update, on_poison=poison)
+    return Table(
+        settings,
+        topics.subscriptions,
+        row,
+        on_change=index.update,
+        on_poison=poison,
+        supersedes=subscriptions.supersedes,
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from consumers.router.effects import Effects
-from tocsin import deliveries
+from tocsin import deliveries, failpoints
 from tocsin.deliveries import Delivery, Progress
 from tocsin.errors import RenderError
 from tocsin.kafka.codec import Encoder
@@ -94,6 +94,7 @@ class Outbox:
         self, source: Record, delivery_id: str, size: int, effects: Effects, written: Written
     ) -> None:
         self._account(-size)
+        failpoints.hit("router.after_first_write")
         if written.error is not None:
             self.set_aside(source, f"delivery {delivery_id} cannot be written: {written.error}", effects)
         effects.end()

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from control.overtaken import CameSecond, Overtaken
 from control.store import Store
 from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
@@ -291,15 +292,20 @@ def test_keyring_that_lacks_a_key_stops_the_start(world: Installation, api: Api)
 def store(settings: Settings, world: Installation, clock_ms: Callable[[], int]) -> Iterator[Store]:
     """A store in this process, writing with `settings`."""
     decode = pipeline.decoder(world.registry, "subscription")
+    overtaken = Overtaken(time.monotonic)
     table: Table[Subscription] = Table(
         world.settings,
         world.topics.subscriptions,
         lambda message: subscriptions.from_record(decode(message.value()).record, message.offset() or 0),
+        on_change=lambda key, row: overtaken.settle(key),
+        supersedes=subscriptions.supersedes,
+        on_overtaken=overtaken.note,
     )
     table.start()
     writer = Writer(settings)
     try:
-        yield Store(writer, pipeline.encoder(world.registry, world.topics, "subscription"), table, clock_ms)
+        encode = pipeline.encoder(world.registry, world.topics, "subscription")
+        yield Store(writer, encode, table, overtaken, clock_ms)
     finally:
         writer.close()
         table.stop()

@@ -277,7 +277,12 @@ def test_change_counts_for_every_event_published_after_its_margin(own: Installat
     subscribe(own, subscription("on"), subscription("off", active=False))
     own.start("router")
     for turn in range(4):
-        subscribe(own, subscription("on", active=turn % 2 == 0), subscription("off", active=turn % 2 == 1))
+        version = turn + 2
+        subscribe(
+            own,
+            subscription("on", active=turn % 2 == 0, version=version),
+            subscription("off", active=turn % 2 == 1, version=version),
+        )
         time.sleep(EFFECTIVE_MARGIN_S)  # the promise itself is a time
         publish(own)
     assert [delivery.subscription_id for delivery in sorted_by_time(routed(own, 4))] == [

@@ -24,7 +24,7 @@ INTERRUPTED: Final = 130
 _REMEDIES: Final[tuple[tuple[type[TocsinError], str], ...]] = (
     (KafkaUnavailable, "`make up` starts a local one, TOCSIN_KAFKA names another"),
     (RegistryUnavailable, "`make up` starts a local one, TOCSIN_REGISTRY names another"),
-    (NotAcknowledged, "it may or may not be stored; repeating it with the same --id is safe"),
+    (NotAcknowledged, "it may or may not be stored (an event is safe to publish again under its --id)"),
     (EventInvalid, "nothing was sent"),
 )
 

@@ -14,6 +14,7 @@ import typer
 
 from tocsin.cli import output, times
 from tocsin.cli.failure import Failure, usage
+from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
     from tocsin.publisher import Acknowledged
@@ -137,7 +138,7 @@ def _show(stored: Iterator[Acknowledged], count: int, as_json: bool) -> None:
                     output.styled(f"  {last.topic}  partition {last.partition}  offset {last.offset}"),
                     sep="",
                 )
-    except Exception as error:
+    except TocsinError as error:
         if done:
             raise Failure(f"{done} of {count} events are acknowledged, then: {error}") from error
         raise

@@ -180,7 +180,7 @@ def _show_count(found: Found, as_json: bool) -> None:
 
 
 def _agree(deliveries: int, yes: bool) -> None:
-    if True:
+    if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise usage(

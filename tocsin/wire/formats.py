@@ -71,6 +71,11 @@ class WireFormat:
     notes: tuple[str, ...] = ()
     payloads: Mapping[str, Payload] = field(default_factory=dict, repr=False)
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether it uses a secret at all: to sign with, or inside of its body."""
+        return self.signature.header is not None or self.secret_field is not None
+
 
 @dataclass(frozen=True, slots=True)
 class OpenFormat:

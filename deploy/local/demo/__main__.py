@@ -34,12 +34,12 @@ def main() -> int:
         settings = load_local_settings()
         had_stack = all(status.answers for status in stack.status(settings))
         had_programs = all(program.process.pid() for program in programs.local_fleet(settings).programs)
-        fleet = programs.up(settings, aloud)
         try:
+            programs.up(settings, aloud)
             return _play(settings)
         finally:
             if not had_programs:
-                fleet.stop(aloud)
+                programs.local_fleet(settings).stop(aloud)
             if not had_stack:
                 stack.down(settings, aloud)
     except (StackError, TocsinError) as error:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control.representation import rfc3339, shown_url
+from control.representation import rfc3339
+from tocsin.wire.disclosure import shown_url
 from tocsin.wire.systems import Systems
 
 

@@ -1,0 +1,3 @@
+module tocsin/bench/receiver
+
+go 1.21

@@ -1,0 +1,160 @@
+"""What benchmarks send: subscriptions, and delivery records as the router would write them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from tests.harness.installation import Installation
+from tocsin import deliveries, secrets, subscriptions
+from tocsin.deliveries import Delivery, Progress
+from tocsin.kafka import pipeline
+from tocsin.kafka.writer import Outgoing, Writer
+from tocsin.subscriptions import Subscription
+
+SYSTEM: Final = "governlayer"
+BODY_BYTES: Final = 500
+TICK_S: Final = 0.002
+WINDOW_OPEN_MOST: Final = 50_000
+
+
+def subscribe(made: Installation, urls: Sequence[str]) -> list[Subscription]:
+    """Write one subscription for each URL and return them."""
+    keyring, now_ms = secrets.load_keyring(made.settings), now()
+    encode = pipeline.encoder(made.registry, made.topics, "subscription")
+    planned = []
+    for url in urls:
+        plain = Subscription(
+            id=f"wh_{uuid.uuid4().hex[:24]}",
+            organization="bench",
+            system=SYSTEM,
+            url=url,
+            event_types=("*",),
+            created_at=int(now_ms),
+            updated_at=int(now_ms),
+            effective_at=int(now_ms),
+        )
+        sealed = keyring.seal(
+            os.urandom(32).hex(),
+            topic=made.topics.subscriptions,
+            organization=plain.organization,
+            subscription=plain.id,
+            secret_id="s1",  # noqa: S106
+            now_ms=int(now_ms),
+        )
+        planned.append(replace(plain, secrets=(sealed,)))
+    records = [
+        Outgoing(made.topics.subscriptions, one.id.encode(), encode(subscriptions.to_record(one)))
+        for one in planned
+    ]
+    offsets = write_all(made, records)
+    return [replace(one, offset=offset) for one, offset in zip(planned, offsets, strict=True)]
+
+
+class Maker:
+    """Makes delivery records of new events."""
+
+    def __init__(self, made: Installation) -> None:
+        self._encode = pipeline.encoder(made.registry, made.topics, "delivery")
+        self._topic = made.topics.deliveries
+        self._batch = uuid.uuid4().hex[:8]
+        self._numbers = itertools.count()
+
+    def __call__(self, subscription: Subscription, progress: Progress | None = None) -> Outgoing:
+        """Return the record of one new event, handed over now."""
+        event_id, at_ms = f"{self._batch}-{next(self._numbers)}", now()
+        delivery_id = str(deliveries.delivery_id("/bench", "drift.alert", event_id, subscription.id))
+        delivery = Delivery(
+            delivery_id=delivery_id,
+            organization=subscription.organization,
+            subscription_id=subscription.id,
+            subscription_offset=subscription.offset,
+            system=subscription.system,
+            format=subscription.format,
+            event_id=event_id,
+            event_source="/bench",
+            event_type="drift.alert",
+            event_time=int(at_ms),
+            content_type="application/json",
+            headers=(("User-Agent", "GovernLayer-Webhooks/1.0"), ("X-GovernLayer-Event", "drift.alert")),
+            body=_body(event_id, at_ms),
+        )
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", event_id.encode()),
+            ("ce_source", b"/bench"),
+            ("ce_type", b"drift.alert"),
+            ("ce_time", b"2026-01-01T00:00:00Z"),
+            ("tocsin_delivery_id", delivery_id.encode()),
+            *deliveries.progress_headers(progress or Progress()),
+        ]
+        value = self._encode(deliveries.to_record(delivery))
+        return Outgoing(self._topic, subscription.id.encode(), value, headers)
+
+
+def steadily(
+    made: Installation, make: Callable[[], Outgoing], per_second: float, seconds: float
+) -> tuple[float, float]:
+    """Write records at a fixed rate; return when that began and ended, milliseconds since the epoch."""
+    writer, sent, begun_ms = Writer(made.settings), 0, now()
+    started_s = time.monotonic()
+    try:
+        while (passed_s := time.monotonic() - started_s) < seconds:
+            while sent < passed_s * per_second:
+                writer.write(make(), _must_be_written)
+                sent += 1
+            writer.check()
+            time.sleep(TICK_S)
+        ended_ms = now()
+        assert writer.flush(30.0), "not acknowledged"
+    finally:
+        writer.close()
+    return begun_ms, ended_ms
+
+
+def write_all(made: Installation, records: Iterable[Outgoing]) -> list[int]:
+    """Write records and return their offsets, in their order, once all are acknowledged."""
+    writer, offsets = Writer(made.settings, linger_ms=20.0), dict[int, int]()
+
+    def noting(number: int) -> Callable[[Any], None]:
+        def note(written: Any) -> None:
+            _must_be_written(written)
+            offsets[number] = written.offset
+
+        return note
+
+    try:
+        for number, record in enumerate(records):
+            while writer.outstanding > WINDOW_OPEN_MOST:
+                time.sleep(0.01)
+            writer.write(record, noting(number))
+        assert writer.flush(60.0), "not acknowledged"
+        writer.check()
+    finally:
+        writer.close()
+    return [offsets[number] for number in range(len(offsets))]
+
+
+def in_turn(subscriptions_: Sequence[Subscription]) -> Iterator[Subscription]:
+    """Yield subscriptions in turn, without end."""
+    return itertools.cycle(subscriptions_)
+
+
+def now() -> float:
+    """Return the time, milliseconds since the epoch."""
+    return time.time_ns() / 1e6
+
+
+def _must_be_written(written: Any) -> None:
+    if written.error is not None:
+        raise RuntimeError(f"not written: {written.error}")
+
+
+def _body(event_id: str, at_ms: float) -> bytes:
+    head = f'{{"id": "{event_id}", "at":{at_ms:.3f}, "pad": "'
+    return (head + "x" * (BODY_BYTES - len(head) - 2) + '"}').encode()
