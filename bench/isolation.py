@@ -20,7 +20,7 @@ from bench.target import NoReceiver, Summary, Target, target
 from bench.usage import Usage
 from deploy.local import settings as local_settings
 from deploy.local import stack
-from tests.harness.installation import Installation, installation, read_topic
+from tests.harness.installation import Installation, installation
 from tocsin import deliveries
 from tocsin.kafka.writer import Outgoing
 
@@ -124,7 +124,7 @@ def run(made: Installation, receiver: Target) -> dict[str, float]:
 def _verdicts(made: Installation) -> Counter[str]:
     return Counter(
         deliveries.unpack_decision(deliveries.read_decision(headers)[2]).verdict
-        for message in read_topic(made.settings, made.topics.attempts)
+        for message in made.read(made.topics.attempts)
         if (headers := _headers(message))
     )
 

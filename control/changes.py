@@ -69,7 +69,10 @@ def rotated(subscription: Subscription, new: StoredSecret, *, old_until_ms: int,
 def next_version(subscription: Subscription, *, now_ms: int) -> Subscription:
     """Return a subscription as the version that follows it; its time never goes back."""
     return replace(
-        subscription, version=subscription.version + 1, updated_at=max(now_ms, subscription.updated_at)
+        subscription,
+        version=subscription.version + 1,
+        updated_at=max(now_ms, subscription.updated_at),
+        confirmed=False,
     )
 
 

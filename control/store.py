@@ -106,7 +106,7 @@ class Store:
 
     def _winner(self, key: str) -> bytes | None:
         counts = self._table.get(key)
-        return None if counts is None else self._record(counts)
+        return None if counts is None else self._record(replace(counts, confirmed=True))
 
     def _record(self, version: Subscription) -> bytes:
         return self._encode(subscriptions.to_record(version))

@@ -5,6 +5,7 @@ A delivery's value never changes on its way; what changes from hop to hop is its
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ REASONS: Final[Mapping[str, str]] = {
     "blocked_destination": "policy refuses where this would go",
     "no_secret": "the subscription has no usable signing secret",
     "overloaded": "it was parked for 24 hours because the endpoint takes less than it is sent",
-    "undecodable": "the delivery record could not be read",
+    "undecodable": "the subscription names a system or format that this installation does not have",
 }
 """Why a delivery is dead-lettered: the `tocsin_reason` of a dead letter."""
 
@@ -35,6 +36,7 @@ LIVE_RUN: Final = "0"
 ERROR_MAX_CHARS: Final = 500
 _COUNT_MAX: Final = 1_000_000
 _WAIT_MAX_S: Final = 86_400
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _NAMESPACE = uuid.UUID("2f3c1a52-6f0b-5d7e-9a3d-8f1f0c6f1c11")
 
 
@@ -105,7 +107,13 @@ def to_record(delivery: Delivery) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Delivery:
-    """Return the delivery that an Avro record holds."""
+    """Return the delivery that an Avro record holds.
+
+    Raises:
+        Undecodable: Its id is not a UUID: it is signed and compared, so nothing else may stand there.
+    """
+    if not _UUID.match(record["delivery_id"]):
+        raise Undecodable("the delivery id is not a UUID")
     known = {name: record[name] for name in Delivery.__slots__}
     known["headers"] = tuple((header["name"], header["value"]) for header in record["headers"])
     return Delivery(**known)

@@ -47,6 +47,7 @@ class Subscription:
     secrets: tuple[StoredSecret, ...] = ()
     generation: int = 1
     version: int = 1
+    confirmed: bool = False
     offset: int = -1
 
 
@@ -70,12 +71,14 @@ def from_record(record: Mapping[str, Any], offset: int) -> Subscription:
 def supersedes(new: Subscription, known: Subscription) -> bool:
     """Return whether a record takes the place of the version that stood before it in the log.
 
-    Kafka has no compare-and-set: of two writers of version N+1 the first in the log wins, with every reader. The
-    winner written once more, perhaps with a later `effective_at`, takes its own place.
+    Kafka has no compare-and-set: of two writers of version N+1 the first in the log wins, with every reader. Because
+    compaction may leave the second alone, the winner is then written again as confirmed, and takes anybody's place.
+    Written once more for a later `effective_at`, a version takes its own place.
     """
-    if new.version != known.version:
-        return new.version > known.version
-    return replace(new, effective_at=known.effective_at, offset=known.offset) == known
+    if new.version != known.version or new.confirmed:
+        return new.version >= known.version
+    own = replace(new, effective_at=known.effective_at, offset=known.offset, confirmed=known.confirmed)
+    return own == known
 
 
 def live_secrets(subscription: Subscription, now_ms: int) -> tuple[StoredSecret, ...]:

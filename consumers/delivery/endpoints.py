@@ -134,8 +134,11 @@ class Endpoints:
     def _make(self, subscription: Subscription, now_ms: int) -> Endpoint | Refused:
         if not subscription.active:
             return Refused("disabled", subscription.inactive_reason or "the subscription is disabled")
-        system = self._systems[subscription.system]
-        wire = self._systems.wire_format(subscription.system, subscription.format)
+        try:
+            system = self._systems[subscription.system]
+            wire = self._systems.wire_format(subscription.system, subscription.format)
+        except KeyError as error:
+            return Refused("undecodable", f"no system or format {error}")
         try:
             destination = parse_url(subscription.url, self._policy, https_only=system.https_only)
             keys = self._keys(subscription, wire, now_ms)

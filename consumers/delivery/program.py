@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from consumers.delivery import schedule
+from consumers.delivery.breaker import Breaker
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
 from consumers.delivery.lanes import Lanes
@@ -43,6 +44,8 @@ _log = logging.getLogger("tocsin.delivery")
 PUMP_EVERY_S: Final = 0.05
 PARK_AT: Final = 0.75
 """A partition whose window is this full parks what does not keep up."""
+UNREACHABLE: Final = frozenset({"dns", "connect", "timeout", "local"})
+OUTAGE: Final = "hardly any endpoint can be reached: the fault is ours"
 CUT_BEFORE_S: Final = 0.7
 """What is left of a stop's or a revoke's deadline for writing the decisions about the POSTs that it cut."""
 
@@ -109,6 +112,7 @@ class Delivering:
         self._live_topic = live_topic
         self._loop = asyncio.get_running_loop()
         self._memory = Memory()
+        self._breaker = Breaker()
         self._cold: dict[Part, deque[Work]] = {}  # partitions whose decisions are not known yet
         self._unmatched: deque[Work] = deque()  # their subscription's version has not been read yet
         self._open: dict[Part, set[Work]] = {}
@@ -263,7 +267,10 @@ class Delivering:
         """Start what may start."""
         if self._stopping or not self.reader.alive() or self._outbox.stalled():
             return
-        while (work := self._lanes.take(time.monotonic())) is not None:
+        while self._breaker.may_start(now_s := time.monotonic()):
+            work = self._lanes.take(now_s)
+            if work is None:
+                break
             self._start(work)
 
     def _start(self, work: Work) -> None:
@@ -295,8 +302,7 @@ class Delivering:
                 failpoints.hit("delivery.after_2xx")
             signal = _signal(verdict)
             retry_after_s = verdict.retry_after_s if verdict.slow_down else None
-            status = outcome.status if isinstance(outcome, Answered) else None
-            decision = schedule.after_attempt(verdict, work.progress, endpoint.schedule, status=status)
+            decision = self._decision(work, endpoint, outcome, verdict)
             attempt = _attempt_of(work, decision, started_ms, endpoint, outcome, verdict, headers)
         except asyncio.CancelledError:
             if not work.cut:
@@ -322,6 +328,17 @@ class Delivering:
             self._end(work, signal, started_s, retry_after_s)
         self._decide(work, decision, attempt)
         self._pump()
+
+    def _decision(self, work: Work, endpoint: Endpoint, outcome: Outcome, verdict: Verdict) -> Decision:
+        reachable = isinstance(outcome, Answered) or outcome.kind not in UNREACHABLE
+        was_open = self._breaker.open
+        self._breaker.note(work.endpoint, reachable=reachable, now_s=time.monotonic())
+        if self._breaker.open != was_open:
+            _log.error("hardly any endpoint can be reached: %s", "deliveries wait" if self._breaker.open else "no longer")
+        if self._breaker.open and not reachable:
+            return schedule.parked(work.progress, _now_ms(), reason=OUTAGE, fault="tocsin")
+        status = outcome.status if isinstance(outcome, Answered) else None
+        return schedule.after_attempt(verdict, work.progress, endpoint.schedule, status=status)
 
     def _end(self, work: Work, signal: Signal, started_s: float, retry_after_s: float | None = None) -> None:
         self._lanes.done(

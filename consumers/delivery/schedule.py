@@ -67,21 +67,30 @@ def interrupted(progress: Progress) -> Decision:
     )
 
 
-def parked(progress: Progress, now_ms: int, expected_wait_s: float = float("inf")) -> Decision:
+def parked(
+    progress: Progress,
+    now_ms: int,
+    expected_wait_s: float = float("inf"),
+    *,
+    reason: str = "endpoint at its limit",
+    fault: str = "subscriber",
+) -> Decision:
     """Decide about a delivery whose endpoint takes less than it is sent: wait longer with each hop, a day at most.
 
     Args:
         progress: The delivery's progress.
         now_ms: Now, milliseconds since the epoch.
         expected_wait_s: How long it would have waited in the process; it is not parked for longer.
+        reason: What it waits for.
+        fault: Whose fault that is.
     """
     since_ms = progress.parked_at_ms or now_ms
     if now_ms - since_ms >= PARKED_MAX_MS:
         error = "the endpoint took less than it was sent for 24 hours"
-        return Decision("dead_letter", None, replace(progress, last_error=error), "overloaded", "subscriber")
+        return Decision("dead_letter", None, replace(progress, last_error=error), "overloaded", fault)
     tier = min(tiers.parking(progress.parked), tiers.at_least(expected_wait_s), key=tiers.seconds)
     waiting = progress.hop(parked=progress.parked + 1, parked_at_ms=since_ms, remaining_s=0)
-    return Decision("parked", tier, waiting, "endpoint at its limit", "subscriber")
+    return Decision("parked", tier, waiting, reason, fault)
 
 
 def chain(delay_s: float) -> tuple[str, int]:

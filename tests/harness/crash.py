@@ -29,7 +29,8 @@ def hasten(own: Installation, *names: str) -> None:
         ConfigResource(ResourceType.GROUP, own.topics.group(name), incremental_configs=entries)
         for name in names
     ]
-    for future in clients.admin(own.settings).incremental_alter_configs(groups).values():
+    admin = clients.admin(own.settings)
+    for future in admin.incremental_alter_configs(groups).values():
         future.result()
 
 

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -240,10 +240,17 @@ class Api:
     url: str
     key: str
 
-    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def call(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
         """Make one request."""
         return httpx.request(
-            method, self.url + path, headers={"X-API-Key": self.key}, timeout=15.0, trust_env=False, **options
+            method,
+            self.url + path,
+            headers={"X-API-Key": self.key, **(headers or {})},
+            timeout=15.0,
+            trust_env=False,
+            **options,
         )
 
     def subscribe(self, url: str, events: list[str], **fields: Any) -> dict[str, Any]:

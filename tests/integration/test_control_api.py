@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from control.overtaken import CameSecond, Overtaken
+from control.overtaken import Overtaken
 from control.store import Store
 from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
@@ -254,6 +256,69 @@ def test_second_process_knows_what_the_first_wrote(world: Installation, api: Api
         assert time.monotonic() < until
 
 
+def test_two_processes_racing_for_a_version_come_to_one_winner(
+    world: Installation, api: Api, organization: str
+) -> None:
+    """Of each pair of changes made of one version exactly one is told that it counts, and everybody reads that one."""
+    port = free_port()
+    program = world.another("control", TOCSIN_CONTROL_PORT=str(port))
+    processes = [api, Api(f"http://127.0.0.1:{port}", api.key)]
+    made = api.subscribe(**GOOD)
+    path, tag = f"{PATH}/{made['id']}", '"1"'
+    _wait_until(lambda: processes[1].call("GET", path).status_code == 200)
+    with ThreadPoolExecutor(2) as pool:
+        for turn in range(10):
+            answers = list(
+                pool.map(
+                    lambda number: processes[number].call(
+                        "PATCH",
+                        path,
+                        json={"description": f"{turn}, {number}"},  # noqa: B023
+                        headers={"If-Match": tag},  # noqa: B023
+                    ),
+                    range(2),
+                )
+            )
+            assert sorted(answer.status_code for answer in answers) == [200, 412], [a.text for a in answers]
+            (won,) = (answer for answer in answers if answer.status_code == 200)
+            tag = won.headers["etag"]
+            for process in processes:
+                _wait_until(lambda: process.call("GET", path).headers["etag"] == tag)  # noqa: B023
+                assert process.call("GET", path).json()["description"] == won.json()["description"]
+    last = _rows(world)[made["id"]]
+    assert (last.version, last.description) == (11, won.json()["description"])
+    program.stop()
+
+
+def test_record_that_came_second_is_mended_by_others_if_its_writer_is_gone(
+    world: Installation, api: Api
+) -> None:
+    """A process that is killed between its write and its mending leaves a log that compaction would get wrong."""
+    made = api.subscribe(**GOOD)
+    path = f"{PATH}/{made['id']}"
+    first = api.call("PATCH", path, json={"description": "first"})
+    assert first.status_code == 200
+    counts = _rows(world)[made["id"]]
+    _write_row(world, replace(counts, description="second"))
+    assert _rows(world)[made["id"]].description == "second"
+    _wait_until(lambda: _rows(world)[made["id"]].description == "first")
+    assert _rows(world)[made["id"]].confirmed
+    assert api.call("GET", path).json()["description"] == "first"
+    assert api.call("PATCH", path, json={"active": False}, headers={"If-Match": '"2"'}).status_code == 200
+
+
+def test_deleted_webhook_does_not_come_back_with_a_change_that_came_second(
+    world: Installation, api: Api
+) -> None:
+    made = api.subscribe(**GOOD)
+    counts = _rows(world)[made["id"]]
+    assert api.call("DELETE", f"{PATH}/{made['id']}").status_code == 204
+    _write_row(world, replace(counts, version=2))
+    assert made["id"] in _rows(world)
+    _wait_until(lambda: made["id"] not in _rows(world))
+    assert api.call("GET", f"{PATH}/{made['id']}").status_code == 404
+
+
 def test_taken_port_is_one_line(world: Installation, tmp_path: Path) -> None:
     program = world.fleet.add("control")[0]
     ended = subprocess.run(
@@ -309,6 +374,30 @@ def store(settings: Settings, world: Installation, clock_ms: Callable[[], int]) 
     finally:
         writer.close()
         table.stop()
+
+
+def _rows(world: Installation) -> dict[str, Subscription]:
+    """Return the last record of every subscription, as compaction would leave it."""
+    decode = pipeline.decoder(world.registry, "subscription")
+    rows: dict[str, Subscription] = {}
+    for message in world.read(world.topics.subscriptions):
+        key = (message.key() or b"").decode()
+        rows.pop(key, None)
+        if message.value() is not None:
+            rows[key] = subscriptions.from_record(decode(message.value()).record, message.offset() or 0)
+    return rows
+
+
+def _write_row(world: Installation, row: Subscription) -> None:
+    encode = pipeline.encoder(world.registry, world.topics, "subscription")
+    world.write(Outgoing(world.topics.subscriptions, row.id.encode(), encode(subscriptions.to_record(row))))
+
+
+def _wait_until(holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < until, f"not within {timeout_s:.0f} s"
+        time.sleep(0.02)
 
 
 def _subscription(subscription_id: str) -> Subscription:

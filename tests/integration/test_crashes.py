@@ -287,7 +287,7 @@ def crashes(
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module
     ]
-    wanted = [item.callspec.params["crash"] for item in ours if hasattr(item, "callspec")]
+    wanted: list[Crash] = [item.callspec.params["crash"] for item in ours if hasattr(item, "callspec")]  # type: ignore[misc]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {crash: pool.submit(run, crash, stack, tmp_path_factory.mktemp(crash[0])) for crash in wanted}
 

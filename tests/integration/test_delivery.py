@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from consumers.delivery.breaker import ENDPOINTS_MIN
 from deploy.local.demo import verification
 from deploy.local.demo.receiver import Received, Receiver
 from deploy.local.stack import Stack
-from tests.harness.installation import Installation, header, installation
+from tests.harness.installation import Installation, free_port, header, installation
 from tocsin import deliveries
 from tocsin.deliveries import Progress
 from tocsin.kafka import pipeline
@@ -259,3 +260,19 @@ def test_interrupted_post_is_decided_at_the_deadline_and_comes_back(own: Install
         released.set()
     progress = deliveries.read_progress(waiting.headers())  # type: ignore[arg-type]
     assert (progress.attempt, progress.step) == (0, 1)
+
+
+def test_outage_of_our_own_makes_deliveries_wait_instead_of_dead_lettering_the_world(own: Installation) -> None:
+    """Every endpoint refuses the connection at once: after the first few that shows, and nobody's schedule is spent."""
+    nobody = f"http://127.0.0.1:{free_port()}/hook"
+    subscribed = [own.subscription(nobody, secret=SECRET) for _ in range(ENDPOINTS_MIN + 6)]
+    last_try = Progress(step=9, attempt=len(SCHEDULE))
+    own.start("delivery")
+    own.write(*(record for each in subscribed for record in own.deliveries(each, progress=last_try)))
+    waiting = own.wait_for(own.topics.delay("5s"), lambda message: True, count=7)
+    assert all(header(message, "tocsin_attempt") == str(last_try.attempt) for message in waiting)
+    assert len(own.read(own.topics.dlq)) == ENDPOINTS_MIN - 1
+    with Receiver() as receiver:
+        up = own.subscription(receiver.url, secret=SECRET)
+        own.write(*own.deliveries(up))
+        receiver.wait_for(1)

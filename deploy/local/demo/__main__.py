@@ -94,6 +94,7 @@ def _report(subscribers: list[Subscriber]) -> int:
         title="Every documented system, verified with the code of its own documents",
         title_justify="left",
         box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     for column in ("system", "subscriber", "verified"):
         table.add_column(column, no_wrap=True)
