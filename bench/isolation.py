@@ -141,7 +141,7 @@ def main(runs: int) -> int:
         print(f"run {number + 1} of {runs}", flush=True)
         with (
             target() as receiver,
-            tempfile.TemporaryDirectory() as home,
+            tempfile.TemporaryDirectory(prefix="tocsin-bench-") as home,
             installation(running, Path(home), partitions=PARTITIONS) as made,
         ):
             measured.append(run(made, receiver))

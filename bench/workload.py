@@ -82,7 +82,7 @@ class Maker:
             event_time=int(at_ms),
             content_type="application/json",
             headers=(("User-Agent", "GovernLayer-Webhooks/1.0"), ("X-GovernLayer-Event", "drift.alert")),
-            body=_body(event_id, at_ms),
+            body=body(event_id, at_ms),
         )
         headers = [
             ("ce_specversion", b"1.0"),
@@ -155,6 +155,7 @@ def _must_be_written(written: Any) -> None:
         raise RuntimeError(f"not written: {written.error}")
 
 
-def _body(event_id: str, at_ms: float) -> bytes:
+def body(event_id: str, at_ms: float) -> bytes:
+    """Return a body of `BODY_BYTES` that says when its event was handed over."""
     head = f'{{"id": "{event_id}", "at":{at_ms:.3f}, "pad": "'
     return (head + "x" * (BODY_BYTES - len(head) - 2) + '"}').encode()

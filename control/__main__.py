@@ -11,12 +11,14 @@ from control import settings as settings_module
 from control.app import create_app
 from control.auth import Gate
 from control.directory import Directory
+from control.outbox import Outbox
 from control.overtaken import Overtaken
+from control.rate import Limiter
 from control.server import listen, serve
 from control.services import Services
 from control.store import Store
 from tocsin import keys, lifecycle, secrets, subscriptions
-from tocsin.destinations import Policy
+from tocsin.destinations import policy_of
 from tocsin.kafka import pipeline
 from tocsin.kafka.codec import Headers
 from tocsin.kafka.registry import Registry
@@ -36,9 +38,7 @@ def main(settings: Settings, stop: Stop) -> None:
     """Put the program together and serve until it is asked to stop."""
     own = settings_module.load()
     keyring = secrets.load_keyring(settings)
-    policy = Policy.of(
-        allow_http=settings.allow_http, allow_cidrs=settings.allow_cidrs, denied_cidrs=settings.denied_cidrs
-    )
+    policy = policy_of(settings)
     sock = listen(own.host, own.port)
     systems, topics, registry = load_systems(), Topics(settings.topic_prefix), Registry(settings.registry)
     directory, overtaken = Directory(), Overtaken(time.monotonic)
@@ -62,8 +62,10 @@ def main(settings: Settings, stop: Stop) -> None:
 
     services = Services(
         gate=Gate(key_table.get, key_table.age_s, systems, _clock_ms),
+        limiter=Limiter(own.rate_per_minute, lambda: time.monotonic_ns() // 1_000_000),
         directory=directory,
         store=store,
+        outbox=Outbox(writer, pipeline.encoder(registry, topics, "delivery"), topics.deliveries),
         systems=systems,
         policy=policy,
         keyring=keyring,

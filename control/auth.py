@@ -10,6 +10,7 @@ from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from control.problems import Problem, unavailable
+from control.rate import Limiter, Standing
 from tocsin import keys
 from tocsin.keys import ApiKey
 from tocsin.wire.systems import System, Systems
@@ -52,12 +53,15 @@ class Gate:
         self._systems = systems
         self._clock_ms = clock_ms
 
-    def admit(self, text: str | None, scopes: list[str]) -> Caller:
+    def admit(
+        self, text: str | None, scopes: list[str], met: Callable[[Caller], None] = lambda caller: None
+    ) -> Caller:
         """Return who shows a key.
 
         Args:
             text: The key as it was sent, or None.
             scopes: What the key must allow, all of it.
+            met: Called once it is known who asks; what it raises is the answer.
 
         Raises:
             Problem: 401 without a usable key, 403 when it does not allow this, 503 when keys are not known now.
@@ -69,13 +73,15 @@ class Gate:
         key = self._key(text)
         if key is None:
             raise _unauthorized("the API key is unknown, expired or revoked")
-        for scope in scopes:
-            if not keys.allows(key, scope):
-                raise Problem(403, "missing_scope", f"the API key lacks the scope {scope!r}")
         system = self._systems.get(key.system)
         if system is None:
             raise Problem(403, "unknown_system", f"the API key's system {key.system!r} is not served here")
-        return Caller(key.organization, system, key.id)
+        caller = Caller(key.organization, system, key.id)
+        met(caller)
+        for scope in scopes:
+            if not keys.allows(key, scope):
+                raise Problem(403, "missing_scope", f"the API key lacks the scope {scope!r}")
+        return caller
 
     def _key(self, text: str) -> ApiKey | None:
         key_id = keys.key_id(text)
@@ -89,15 +95,28 @@ async def caller(
     key: Annotated[str | None, Security(_KEY_HEADER)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
 ) -> Caller:
-    """Return who sent a request; raises as `Gate.admit`."""
+    """Return who sent a request; raises as `Gate.admit`, and a `Problem` 429 for one request too many."""
     gate: Gate = request.app.state.services.gate
+    limiter: Limiter = request.app.state.services.limiter
     if key is None and bearer is not None:
         key = bearer.credentials
-    return gate.admit(key, scopes.scopes)
+
+    def count(known: Caller) -> None:
+        standing = limiter.spend(known.key_id, known.system.api.rate_per_minute)
+        request.state.rate_limit = standing.headers()
+        if standing.refused:
+            raise _too_many(standing)
+
+    return gate.admit(key, scopes.scopes, count)
 
 
 Managing = Annotated[Caller, Security(caller, scopes=["manage"])]
 Reading = Annotated[Caller, Security(caller, scopes=["read"])]
+
+
+def _too_many(standing: Standing) -> Problem:
+    told = f"over {standing.limit} requests a minute with this API key"
+    return Problem(429, "rate_limited", told, headers={"Retry-After": str(standing.reset_s)})
 
 
 def _unauthorized(detail: str) -> Problem:

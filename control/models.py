@@ -52,6 +52,26 @@ class WebhookChange(BaseModel):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
+class Trial(BaseModel):
+    """A request to send a test event."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    webhook_id: str = Field(min_length=1, max_length=100, description="Whom to send it to.")
+    event_type: str | None = Field(None, max_length=200, description="Null is the one that is documented.")
+
+
+class TrialSent(BaseModel):
+    """A test event is on its way."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    delivery_id: str = Field(description="As its attempts show it.")
+    event_id: str
+    event_type: str
+    webhook_id: str
+
+
 class SecretInfo(BaseModel):
     """What is shown of a signing secret."""
 

@@ -1,7 +1,6 @@
 """Event names and globs as a subscription may ask for them. Pure.
 
-A `*` stands for any run of characters, dots included. A pattern must name at least one event type, or its owner would
-wait for ever.
+A pattern must name at least one event type, or its owner would wait for ever.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ import difflib
 import re
 from collections.abc import Collection
 from typing import Final
+
+from tocsin.patterns import matches
 
 STARS_MAX: Final = 3
 """Few enough that no way of matching a pattern is expensive."""
@@ -37,20 +38,3 @@ def fault(pattern: str, known: Collection[str]) -> str | None:
     if not any(matches(pattern, name) for name in known):
         return f"{pattern} matches no event type; there are {', '.join(sorted(known))}"
     return None
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Return whether a glob names an event type, in time linear in the name for each part of the glob."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return name == pattern
-    if not name.startswith(first):
-        return False
-    *middle, last = rest
-    position = len(first)
-    for part in middle:
-        found = name.find(part, position)
-        if found < 0:
-            return False
-        position = found + len(part)
-    return len(name) - position >= len(last) and name.endswith(last)

@@ -31,9 +31,11 @@ class Protection:
             await self._app(scope, receive, send)
             return
 
+        scope.setdefault("state", {})
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update(_HEADERS | scope["state"].get("rate_limit", {}))
             await send(message)
 
         if _announced_bytes(Headers(scope=scope)) > BODY_MAX_BYTES:

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from control import webhooks
-from control.models import Requests, Webhook, WebhookChange, WebhookPage
+from control import trials, webhooks
+from control.models import Requests, Trial, TrialSent, Webhook, WebhookChange, WebhookPage
 from control.problems import ProblemDocument
 from tocsin.wire.systems import Systems
 
@@ -20,7 +20,7 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
 
 
 def _router(requests: Requests) -> APIRouter:
-    router = APIRouter(tags=["webhooks"], responses=_problems(400, 401, 403, 503))
+    router = APIRouter(tags=["webhooks"], responses=_problems(400, 401, 403, 429, 503))
     router.add_api_route(
         "",
         webhooks.create,
@@ -29,6 +29,15 @@ def _router(requests: Requests) -> APIRouter:
         response_model=Webhook,
         responses=_problems(408, 413, 415),
         openapi_extra=_body(requests.schema()),
+    )
+    router.add_api_route(
+        "/test",
+        trials.send,
+        methods=["POST"],
+        status_code=202,
+        response_model=TrialSent,
+        responses=_problems(404, 408, 413, 415),
+        openapi_extra=_body(Trial.model_json_schema()),
     )
     router.add_api_route("", webhooks.list_, methods=["GET"], response_model=WebhookPage)
     router.add_api_route(

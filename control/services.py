@@ -10,7 +10,10 @@ from typing import Final, Protocol
 from control.auth import Gate
 from control.directory import Directory
 from control.models import Requests
+from control.rate import Limiter
+from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy
+from tocsin.events import Event
 from tocsin.secrets import Keyring
 from tocsin.subscriptions import StoredSecret, Subscription
 from tocsin.wire.systems import Systems
@@ -27,6 +30,12 @@ class Store(Protocol):
     def remove(self, subscription: Subscription) -> None: ...
 
 
+class Outbox(Protocol):
+    """Where tests are sent from; `control.outbox` has the one on Kafka."""
+
+    def test(self, event: Event, delivery: Delivery) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What requests need.
@@ -38,8 +47,10 @@ class Services:
     """
 
     gate: Gate
+    limiter: Limiter
     directory: Directory
     store: Store
+    outbox: Outbox
     systems: Systems
     policy: Policy
     keyring: Keyring

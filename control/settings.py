@@ -17,6 +17,9 @@ class ControlSettings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
+    rate_per_minute: int = Field(
+        600, ge=1, description="Requests a key may make, where its system documents no other number."
+    )
     port: int = Field(8600, ge=1, le=65535, description="TCP port to listen on.")
 
 

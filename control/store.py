@@ -13,10 +13,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final
 
+from control.acknowledgement import ACK_MAX_S, acknowledged
 from control.overtaken import CameSecond, Overtaken
 from tocsin import failpoints, subscriptions
 from tocsin.errors import NotAcknowledged
@@ -25,8 +25,6 @@ from tocsin.kafka.tables import Table
 from tocsin.kafka.writer import Outgoing, Writer, Written
 from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription
 
-ACK_MAX_S: Final = 5.0
-"""How long a caller waits for the broker."""
 ACK_ALLOWANCE_S: Final = 0.25
 """An acknowledgement takes a few milliseconds; this is ample."""
 READ_BACK_MAX_S: Final = 5.0
@@ -112,19 +110,7 @@ class Store:
         return self._encode(subscriptions.to_record(version))
 
     def _write(self, key: str, value: bytes | None, deadline: float) -> int:
-        ended: Future[Written] = Future()
-        self._writer.write(
-            Outgoing(self._table.topic, key.encode(), value),
-            ended.set_result,
-            wanted=lambda: time.monotonic() < deadline,
-        )
-        try:
-            written = ended.result(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            raise NotAcknowledged(f"no acknowledgement within {ACK_MAX_S:.0f} s") from None
-        if written.error is not None:
-            raise NotAcknowledged(f"the broker refuses the record: {written.error}")
-        return written.offset
+        return acknowledged(self._writer, Outgoing(self._table.topic, key.encode(), value), deadline).offset
 
     def _read_back(self, offset: int) -> bool:
         if self._table.wait_for(offset, READ_BACK_MAX_S):

@@ -78,6 +78,7 @@ class Progress:
         remaining_s: Seconds still to wait after the tier it is in.
         last_status: HTTP status of the last attempt, or None.
         last_error: What the last attempt failed with, or None.
+        test: Whether it is a test that its owner asked for: a disabled endpoint gets it too.
     """
 
     run: str = LIVE_RUN
@@ -88,6 +89,7 @@ class Progress:
     remaining_s: int = 0
     last_status: int | None = None
     last_error: str | None = None
+    test: bool = False
 
     def hop(self, **changes: Any) -> Progress:
         """Return the progress after one more hop."""
@@ -130,6 +132,7 @@ def progress_headers(progress: Progress) -> list[tuple[str, bytes]]:
         ("tocsin_remaining_s", str(progress.remaining_s) if progress.remaining_s else None),
         ("tocsin_last_status", str(progress.last_status) if progress.last_status is not None else None),
         ("tocsin_last_error", progress.last_error[:ERROR_MAX_CHARS] if progress.last_error else None),
+        ("tocsin_test", "1" if progress.test else None),
     ]
     return [(name, value.encode("utf-8", "replace")) for name, value in values if value is not None]
 
@@ -150,6 +153,7 @@ def read_progress(headers: Headers | None) -> Progress:
         remaining_s=_number(found, "tocsin_remaining_s", _WAIT_MAX_S) or 0,
         last_status=_number(found, "tocsin_last_status", 999),
         last_error=_text(found, "tocsin_last_error", ERROR_MAX_CHARS),
+        test=found.get("tocsin_test") == b"1",
     )
 
 

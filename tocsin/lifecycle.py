@@ -21,12 +21,16 @@ from confluent_kafka import KafkaException
 from tocsin import failpoints, telemetry
 from tocsin import settings as settings_module
 from tocsin.errors import KafkaUnavailable, RegistryUnavailable, TocsinError
-from tocsin.kafka import clients, topics
+from tocsin.kafka import clients, clock, topics
 from tocsin.kafka.registry import Registry
 from tocsin.settings import Settings
 from tocsin.wire.systems import load_systems
 
 _log = logging.getLogger("tocsin")
+
+
+SKEW_MAX_S = 60.0
+SKEW_CHECK_EVERY_S = 10.0
 
 
 class Stop:
@@ -108,7 +112,21 @@ def prepare(settings: Settings, stop: Stop) -> bool:
     created = topics.ensure(settings, load_systems())
     if created:
         _log.info("created %d topics", len(created))
-    return True
+    return wait_for_clock(settings, stop)
+
+
+def wait_for_clock(settings: Settings, stop: Stop) -> bool:
+    """Return once this machine's clock agrees with the broker's; False if asked to stop meanwhile.
+
+    Signatures carry this machine's time, and receivers refuse those that are minutes off.
+    """
+    while not stop:
+        skew_s = clock.skew_s(settings, topics.Topics(settings.topic_prefix).clock)
+        if abs(skew_s) <= SKEW_MAX_S:
+            return True
+        _log.error("this machine's clock is %+.0f s off the broker's, waiting until it is set right (NTP)", skew_s)
+        stop.asked.wait(SKEW_CHECK_EVERY_S)
+    return False
 
 
 def wait_for_kafka(settings: Settings, stop: Stop) -> None:

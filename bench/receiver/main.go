@@ -160,6 +160,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ok/", endpoint(0))
 	mux.HandleFunc("/well/", endpoint(0))
+	mux.HandleFunc("/bare/", endpoint(0))
 	mux.HandleFunc("/slow/", endpoint(50*time.Millisecond))
 	mux.HandleFunc("/hang/", endpoint(30*time.Second))
 	mux.HandleFunc("/-/reset", func(w http.ResponseWriter, r *http.Request) { book.reset() })

@@ -7,6 +7,7 @@ import time
 
 from consumers.delay.program import Delaying
 from tocsin import lifecycle, tiers
+from tocsin.kafka.clock import BrokerClock
 from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Reader
 from tocsin.kafka.registry import Registry
@@ -21,7 +22,9 @@ def main(settings: Settings, stop: Stop) -> None:
     topics = Topics(settings.topic_prefix)
     writer = Writer(settings)
     quarantine = Quarantine(writer, Registry(settings.registry), topics, "delay")
-    delaying = Delaying(topics, writer, quarantine, clock_ms=lambda: time.time() * 1000)
+    clock = BrokerClock(writer, topics.clock)
+    clock.start()
+    delaying = Delaying(topics, writer, quarantine, clock.now_ms)
     reader = delaying.reader = Reader(
         settings, topics.group("delay"), [topics.delay(tier) for tier in tiers.TIERS], delaying
     )

@@ -50,7 +50,7 @@ class Delaying:
     """Holds what waits and sends on what is due; it is its reader's hooks.
 
     Args:
-        clock_ms: The time of day, milliseconds since the epoch.
+        clock_ms: The broker's time of day, milliseconds since the epoch: the clock that append times are of.
     """
 
     reader: Reader

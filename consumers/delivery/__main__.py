@@ -18,7 +18,7 @@ from consumers.delivery.program import Delivering, Work
 from consumers.delivery.transport import tls_context
 from consumers.delivery.warmup import Warmup
 from tocsin import lifecycle, secrets, subscriptions
-from tocsin.destinations import Policy
+from tocsin.destinations import policy_of
 from tocsin.kafka import pipeline
 from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Reader
@@ -45,9 +45,7 @@ def main(settings: Settings, stop: Stop) -> None:
 
 async def _run(settings: Settings, stop: Stop) -> None:
     topics, registry = Topics(settings.topic_prefix), Registry(settings.registry)
-    policy = Policy.of(
-        allow_http=settings.allow_http, allow_cidrs=settings.allow_cidrs, denied_cidrs=settings.denied_cidrs
-    )
+    policy = policy_of(settings)
     if settings.allow_cidrs:
         _log.warning("ATTENTION: policy is opened for %s", ", ".join(settings.allow_cidrs))
     decode = pipeline.decoder(registry, "subscription")

@@ -100,11 +100,11 @@ class Endpoints:
         self._topic = topic
         self._ready: dict[str, tuple[int, int | None, Endpoint | Refused]] = {}
 
-    def find(self, delivery: Delivery, now_ms: int) -> Endpoint | Refused | None:
+    def find(self, delivery: Delivery, now_ms: int, *, test: bool = False) -> Endpoint | Refused | None:
         """Return the endpoint, why there is none, or None while that is not certain yet.
 
         A delivery carries the offset of the subscription version it was matched with: a table that has not read
-        so far can't say that a subscription is gone.
+        so far can't say that a subscription is gone. A test is sent to a disabled endpoint too.
         """
         subscription = self._table.get(delivery.subscription_id)
         if subscription is None:
@@ -116,6 +116,8 @@ class Endpoints:
             return Refused("gone", "the subscription was deleted")
         if subscription.organization != delivery.organization:
             return Refused("gone", "the subscription belongs to another organization")
+        if not subscription.active and not test:
+            return Refused("disabled", subscription.inactive_reason or "the subscription is disabled")
         return self._current(subscription, now_ms)
 
     def _current(self, subscription: Subscription, now_ms: int) -> Endpoint | Refused:
@@ -132,8 +134,6 @@ class Endpoints:
         return made
 
     def _make(self, subscription: Subscription, now_ms: int) -> Endpoint | Refused:
-        if not subscription.active:
-            return Refused("disabled", subscription.inactive_reason or "the subscription is disabled")
         try:
             system = self._systems[subscription.system]
             wire = self._systems.wire_format(subscription.system, subscription.format)
@@ -142,7 +142,7 @@ class Endpoints:
         try:
             destination = parse_url(subscription.url, self._policy, https_only=system.https_only)
             keys = self._keys(subscription, wire, now_ms)
-            if not keys:
+            if not keys and wire.has_secret:
                 raise NoSecret("the subscription has no signing secret that is still valid")
         except (UrlInvalid, DestinationNotAllowed):
             # The tenant reads this: it hears that it is refused, never what lies there.

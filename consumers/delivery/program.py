@@ -274,7 +274,7 @@ class Delivering:
             self._start(work)
 
     def _start(self, work: Work) -> None:
-        endpoint = self._endpoints.find(work.delivery, _now_ms())
+        endpoint = self._endpoints.find(work.delivery, _now_ms(), test=work.progress.test)
         if endpoint is None:
             self._end(work, "neutral", time.monotonic())
             self._unmatched.append(work)

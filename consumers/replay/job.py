@@ -202,7 +202,7 @@ class Job:
         headers = [
             *events.carried(letter.headers),
             ("tocsin_delivery_id", letter.delivery_id.encode()),
-            *deliveries.progress_headers(Progress(run=self._request.job)),
+            *deliveries.progress_headers(Progress(run=self._request.job, test=letter.progress.test)),
         ]
         outgoing = Outgoing(self._topics.redeliveries, letter.subscription_id.encode(), letter.value, headers)
         self._writer.write(outgoing, written, wanted=self._host.may_write)

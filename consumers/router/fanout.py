@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from consumers.router.intake import Arrived
-from tocsin import deliveries
+from tocsin import fanout
 from tocsin.deliveries import Delivery
 from tocsin.errors import RenderError
 from tocsin.subscriptions import Subscription
-from tocsin.wire.facts import DeliveryFacts, EventFacts
+from tocsin.wire.facts import DeliveryFacts
 from tocsin.wire.rendering import Rendered, render
 from tocsin.wire.systems import Systems, WireFormat
 
@@ -29,7 +29,7 @@ class FanOut:
         self._arrived = arrived
         self._subscriptions = subscriptions
         self._systems = systems
-        self._facts = _facts(arrived)
+        self._facts = fanout.facts(arrived.event, arrived.system.name)
         self._rendered: dict[str, Rendered] = {}
         self.refused: dict[str, str] = {}
 
@@ -47,23 +47,9 @@ class FanOut:
 
     def _delivery(self, subscription: Subscription) -> Delivery:
         event = self._arrived.event
-        delivery_id = deliveries.delivery_id(event.source, event.type, event.id, subscription.id)
+        delivery_id = fanout.delivery_id(event, subscription)
         rendered = self._render(subscription, delivery_id)
-        return Delivery(
-            delivery_id=str(delivery_id),
-            organization=event.organization,
-            subscription_id=subscription.id,
-            subscription_offset=subscription.offset,
-            system=self._arrived.system.name,
-            format=subscription.format,
-            event_id=event.id,
-            event_source=event.source,
-            event_type=event.type,
-            event_time=int(event.time.timestamp() * 1000),
-            content_type=rendered.content_type,
-            headers=rendered.headers,
-            body=rendered.body,
-        )
+        return fanout.delivery(event, self._arrived.system.name, subscription, delivery_id, rendered)
 
     def _render(self, subscription: Subscription, delivery_id: uuid.UUID) -> Rendered:
         name = _format_name(subscription)
@@ -96,17 +82,3 @@ class FanOut:
 
 def _format_name(subscription: Subscription) -> str:
     return subscription.format or subscription.system
-
-
-def _facts(arrived: Arrived) -> EventFacts:
-    event = arrived.event
-    return EventFacts(
-        id=event.id,
-        source=event.source,
-        type=event.type,
-        time=event.time,
-        organization=event.organization,
-        subject=event.subject,
-        system=arrived.system.name,
-        attributes=event.extensions,
-    )

@@ -7,11 +7,11 @@ values of those fields lead to the subscriptions that asked for exactly them.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from tocsin import patterns
 from tocsin.subscriptions import Subscription
 
 
@@ -97,21 +97,8 @@ class Index:
 
     def _audiences(self, subscription: Subscription) -> Iterable[_Audience]:
         known = self._event_types.get(subscription.system, ())
-        for event_type in wanted_types(subscription.event_types, known):
+        for event_type in patterns.wanted(subscription.event_types, known):
             yield _Audience(subscription.organization, subscription.system, event_type)
-
-
-def wanted_types(patterns: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return those of the known event types that a subscription's patterns name.
-
-    A `*` stands for any run of characters, dots included; nothing else is special. `*` alone is every type.
-    """
-    expression = re.compile("|".join(_expression(pattern) for pattern in patterns) or r"(?!)")
-    return [name for name in known if expression.fullmatch(name)]
-
-
-def _expression(pattern: str) -> str:
-    return ".*".join(re.escape(part) for part in pattern.split("*"))
 
 
 def _scope(subscription: Subscription) -> _Scope:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from consumers.router.effects import Effects
-from tocsin import deliveries, failpoints
+from tocsin import deliveries, failpoints, fanout
 from tocsin.deliveries import Delivery, Progress
 from tocsin.errors import RenderError
 from tocsin.kafka.codec import Encoder
@@ -61,7 +61,7 @@ class Outbox:
             RenderError: It is larger than a record may be; nothing is written.
         """
         value = self._encode(deliveries.to_record(delivery))
-        headers = [*carried, ("tocsin_delivery_id", delivery.delivery_id.encode()), *_FRESH]
+        headers = fanout.headers(delivery, carried, _FRESH)
         size = len(value) + sum(len(name) + len(data or b"") for name, data in headers)
         if size > MESSAGE_MAX_BYTES:
             raise RenderError(f"the delivery is {size} bytes; at most {MESSAGE_MAX_BYTES} fit a record")

@@ -235,6 +235,13 @@ def test_ten_megabytes_without_a_length_are_refused_early(world: Installation, a
     assert sent < 10_000_000
 
 
+def test_hundredth_and_first_request_within_a_minute_is_429(api: Api) -> None:
+    answers = [api.call("GET", PATH) for _ in range(101)]
+    assert answers[-1].status_code == 429
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    assert all('"default";q=100;w=60' in answer.headers["ratelimit-policy"] for answer in answers)
+
+
 def test_openapi_document_is_served(world: Installation) -> None:
     document = httpx.get(f"{world.api_url}/openapi.json", trust_env=False).json()
     assert document["openapi"].startswith("3.1")
@@ -257,13 +264,14 @@ def test_second_process_knows_what_the_first_wrote(world: Installation, api: Api
 
 
 def test_two_processes_racing_for_a_version_come_to_one_winner(
-    world: Installation, api: Api, organization: str
+    world: Installation, organization: str
 ) -> None:
     """Of each pair of changes made of one version exactly one is told that it counts, and everybody reads that one."""
     port = free_port()
     program = world.another("control", TOCSIN_CONTROL_PORT=str(port))
+    api = caller(world, organization, "manage", "read", system="governlayer")
     processes = [api, Api(f"http://127.0.0.1:{port}", api.key)]
-    made = api.subscribe(**GOOD)
+    made = api.subscribe("https://example.com/", ["*"])
     path, tag = f"{PATH}/{made['id']}", '"1"'
     _wait_until(lambda: processes[1].call("GET", path).status_code == 200)
     with ThreadPoolExecutor(2) as pool:

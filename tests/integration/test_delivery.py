@@ -262,7 +262,9 @@ def test_interrupted_post_is_decided_at_the_deadline_and_comes_back(own: Install
     assert (progress.attempt, progress.step) == (0, 1)
 
 
-def test_outage_of_our_own_makes_deliveries_wait_instead_of_dead_lettering_the_world(own: Installation) -> None:
+def test_outage_of_our_own_makes_deliveries_wait_instead_of_dead_lettering_the_world(
+    own: Installation,
+) -> None:
     """Every endpoint refuses the connection at once: after the first few that shows, and nobody's schedule is spent."""
     nobody = f"http://127.0.0.1:{free_port()}/hook"
     subscribed = [own.subscription(nobody, secret=SECRET) for _ in range(ENDPOINTS_MIN + 6)]

@@ -74,6 +74,40 @@ def test_event_reaches_only_its_organization_and_only_what_was_asked_for(shared:
         assert not theirs.requests
 
 
+@pytest.mark.parametrize("system", PLAIN_SYSTEMS)
+def test_test_event_arrives_verified_at_an_endpoint_that_is_disabled(
+    shared: Installation, system: str
+) -> None:
+    """An owner tries out whether it works again before events come; events stay away meanwhile."""
+    name, known = next(iter(load_systems()[system].event_types.items()))
+    with Receiver() as receiver, Publisher(system, source="/test", settings=shared.settings) as publisher:
+        organization, api, subscription = subscribed(shared, receiver, system, ["*"])
+        assert api.call("PATCH", f"/v1/webhooks/{subscription}", json={"active": False}).status_code == 200
+        time.sleep(1.5)  # as above
+        publisher.publish(name, known.example, organization=organization)
+        body = {"webhook_id": subscription, "event_type": name}
+        answer = api.call("POST", "/v1/webhooks/test", json=body)
+        assert answer.status_code == 202, answer.text
+        (request,) = receiver.settle(2.0)
+        assert not receiver.refused
+        (attempt,) = shared.wait_for(
+            shared.topics.attempts, lambda m: (header(m, "ce_id") or "") == answer.json()["event_id"]
+        )
+    assert name.encode() in request.body
+    assert attempt.key() == subscription.encode()
+
+
+def test_failed_test_event_is_tried_again_though_the_endpoint_is_disabled(shared: Installation) -> None:
+    with Receiver(answer=lambda request, earlier: (500, {})) as receiver:
+        _, api, subscription = subscribed(shared, receiver, "governlayer", ["*"])
+        api.call("PATCH", f"/v1/webhooks/{subscription}", json={"active": False})
+        body = {"webhook_id": subscription, "event_type": "drift.alert"}
+        assert api.call("POST", "/v1/webhooks/test", json=body).status_code == 202
+        topic = shared.topics.delay(load_systems()["governlayer"].retries[0])
+        (waiting,) = shared.wait_for(topic, lambda m: m.key() == subscription.encode())
+    assert header(waiting, "tocsin_test") == "1"
+
+
 def test_deleted_subscription_gets_nothing_more(shared: Installation) -> None:
     with (
         Receiver() as receiver,

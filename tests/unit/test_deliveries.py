@@ -23,6 +23,7 @@ progresses = st.builds(
     remaining_s=st.integers(0, 86_400),
     last_status=st.one_of(st.none(), st.integers(100, 599)),
     last_error=st.one_of(st.none(), text),
+    test=st.booleans(),
 )
 
 

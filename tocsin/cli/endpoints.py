@@ -135,12 +135,10 @@ def check(
     """
     from tocsin import settings as settings_module
     from tocsin.cli.contracts import known_system
-    from tocsin.destinations import Policy, parse_url
+    from tocsin.destinations import parse_url, policy_of
 
     settings = settings_module.load()
-    policy = Policy.of(
-        allow_http=settings.allow_http, allow_cidrs=settings.allow_cidrs, denied_cidrs=settings.denied_cidrs
-    )
+    policy = policy_of(settings)
     https_only = system is not None and known_system(system).https_only
     destination = parse_url(url, policy, https_only=https_only)
     judged = _judge(destination, policy) if resolve else []

@@ -1,7 +1,7 @@
 """Where a POST may go: one decision, used when a subscription is written and again on every connect."""
 
 from tocsin.destinations.address import Address, Network, special
-from tocsin.destinations.policy import DEFAULT_PORTS, Policy, opened, refusal
+from tocsin.destinations.policy import DEFAULT_PORTS, Policy, opened, policy_of, refusal
 from tocsin.destinations.url import Destination, parse_url
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Policy",
     "opened",
     "parse_url",
+    "policy_of",
     "refusal",
     "special",
 ]

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from tocsin.destinations.address import Address, Network, embedded, special
 from tocsin.errors import ConfigurationError
+from tocsin.settings import Settings
 
 DEFAULT_PORTS: Final = frozenset({443, 8443, 80, 8080})
 
@@ -67,6 +68,17 @@ class Policy:
     def loopback_open(self) -> bool:
         """Whether `localhost` may be a destination: some loopback address is opened."""
         return any(network.overlaps(loopback) for network in self.allow_cidrs for loopback in LOOPBACK)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the policy that the settings state; raises as `Policy.of`."""
+    return Policy.of(
+        allow_http=settings.allow_http,
+        allow_cidrs=settings.allow_cidrs,
+        denied_cidrs=settings.denied_cidrs,
+        ports=settings.ports,
+        nat64_prefixes=settings.nat64_prefixes,
+    )
 
 
 def refusal(address: Address, port: int, policy: Policy, own: Collection[Address] = ()) -> str | None:

@@ -77,6 +77,10 @@ class Topics:
     def jobs(self) -> str:
         return f"{self.prefix}.jobs"
 
+    @property
+    def clock(self) -> str:
+        return f"{self.prefix}.clock"
+
     def events(self, system: str) -> str:
         return f"{self.prefix}.events.{system}"
 
@@ -106,6 +110,7 @@ class Topics:
             TopicSpec(self.subscriptions, 1, _TABLE),
             TopicSpec(self.keys, 1, _TABLE),
             TopicSpec(self.jobs, 1, _TABLE),
+            TopicSpec(self.clock, 1, {"cleanup.policy": "delete", "retention.ms": "3600000"} | _ARRIVAL),
         ]
 
 

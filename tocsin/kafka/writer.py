@@ -49,11 +49,16 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How a write ended. With an `error` nothing is stored and never will be."""
+    """How a write ended. With an `error` nothing is stored and never will be.
+
+    Attributes:
+        timestamp_ms: The broker's append time where the topic keeps that, else when the record was made.
+    """
 
     partition: int
     offset: int
     error: str | None = None
+    timestamp_ms: int = 0
 
 
 Done = Callable[[Written], None]
@@ -125,7 +130,8 @@ class Writer:
     def _produce(self, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int) -> None:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                self._end(done, Written(message.partition() or 0, message.offset() or 0))
+                stored = Written(message.partition() or 0, message.offset() or 0, None, message.timestamp()[1])
+                self._end(done, stored)
             else:
                 self._failed(error, record, done, wanted, tries)
 

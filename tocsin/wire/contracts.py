@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from tocsin.errors import ConfigurationError
 
+VARIABLE: Final = "TOCSIN_CONTRACTS"
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 
@@ -17,11 +19,15 @@ _PACKAGE: Final = Path(__file__).resolve().parents[1]
 def contracts_root() -> Path:
     """Return the folder that holds every system, format and pipeline schema.
 
-    A wheel carries it inside the package; a checkout has it beside the package.
+    `TOCSIN_CONTRACTS` names one; else a wheel carries it inside the package, and a checkout has it beside the package.
 
     Raises:
-        ConfigurationError: Neither is there: the installation is broken.
+        ConfigurationError: There is none: the variable is wrong or the installation is broken.
     """
+    if named := os.environ.get(VARIABLE):
+        if not Path(named, "pipeline").is_dir():
+            raise ConfigurationError(VARIABLE, "", "is no folder of contracts: it has no `pipeline` in it")
+        return Path(named).resolve()
     for root in (_PACKAGE / "schemas", _PACKAGE.parent / "schemas"):
         if root.is_dir():
             return root

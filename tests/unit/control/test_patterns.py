@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from control import patterns
 
@@ -41,12 +37,3 @@ def test_pattern_is_judged(pattern: str, reason: str | None) -> None:
     fault = patterns.fault(pattern, KNOWN)
     assert (fault is None) == (reason is None)
     assert (fault or "").startswith(reason or "")
-
-
-_NAMES = st.text("ab.", max_size=8)
-
-
-@given(pattern=st.text("ab.*", max_size=8), name=_NAMES)
-def test_glob_matches_as_the_regular_expression_would(pattern: str, name: str) -> None:
-    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
-    assert patterns.matches(pattern, name) == (re.fullmatch(expression, name) is not None)

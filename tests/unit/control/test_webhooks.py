@@ -338,6 +338,7 @@ def test_openapi_documents_every_answer(api: TestClient) -> None:
         "408",
         "413",
         "415",
+        "429",
         "503",
         "default",
     }

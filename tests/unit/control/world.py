@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from control.auth import Gate
 from control.directory import Directory
-from control.services import Services, Store
+from control.rate import Limiter
+from control.services import Outbox, Services, Store
 from tocsin import keys, secrets
+from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy
 from tocsin.errors import NotAcknowledged
+from tocsin.events import Event
 from tocsin.keys import ApiKey
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import Systems, load_systems
@@ -46,6 +50,16 @@ scope = ["contract_id"]
 created = ["id", "url", "events", "contract_id", "active", "secret", "created_at"]
 """
 
+_BETA_SYSTEM = """
+[api]
+rate_per_minute = 100
+
+[test]
+event_type = "pass"
+[test.data]
+test = true
+"""
+
 _FORMATS = {
     "chat": 'title = "Chat"\nsignature = "none"\n[body]\ntext = "${event.type}"\n',
     "pager": (
@@ -64,7 +78,7 @@ def write_contracts(root: Path) -> Systems:
     (root / "formats").mkdir()
     for name, text in _FORMATS.items():
         (root / "formats" / f"{name}.toml").write_text(text)
-    for name, more in {"alpha": _ALPHA, "beta": ""}.items():
+    for name, more in {"alpha": _ALPHA, "beta": _BETA_SYSTEM}.items():
         (root / name).mkdir()
         (root / name / "system.toml").write_text(_SYSTEM.format(title=name.title()) + more)
         for event_type in EVENT_TYPES:
@@ -141,14 +155,40 @@ class AwayStore(MemoryStore):
         raise NotAcknowledged("no acknowledgement within 5 s")
 
 
+class MemoryOutbox:
+    """Keeps the tests that were sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Event, Delivery]] = []
+
+    def test(self, event: Event, delivery: Delivery) -> None:
+        self.sent.append((event, delivery))
+
+
+class AwayOutbox:
+    """The broker does not acknowledge."""
+
+    def test(self, event: Event, delivery: Delivery) -> None:
+        raise NotAcknowledged("no acknowledgement within 5 s")
+
+
 def make_services(
-    systems: Systems, directory: Directory, store: Store, *, age_s: float = 0.0, keys_age_s: float = 0.0
+    systems: Systems,
+    directory: Directory,
+    store: Store,
+    *,
+    outbox: Outbox | None = None,
+    age_s: float = 0.0,
+    keys_age_s: float = 0.0,
+    clock_ms: Callable[[], int] = lambda: 0,
 ) -> Services:
     """Put services together; plain http is allowed where a system does not forbid it."""
     return Services(
         gate=Gate(KEYS.get, lambda: keys_age_s, systems, lambda: NOW_MS),
+        limiter=Limiter(1_000_000, clock_ms),
         directory=directory,
         store=store,
+        outbox=outbox or MemoryOutbox(),
         systems=systems,
         policy=Policy(allow_http=True),
         keyring=secrets.parse_keyring("test", secrets.new_key_line("test")),

@@ -20,7 +20,13 @@ def noted(unreachable: int, reached: int, at_s: float = 0.0) -> Breaker:
 
 @pytest.mark.parametrize(
     ("unreachable", "reached", "is_open"),
-    [(ENDPOINTS_MIN, 0, True), (ENDPOINTS_MIN - 1, 0, False), (80, 20, True), (79, 21, False), (1, 99, False)],
+    [
+        (ENDPOINTS_MIN, 0, True),
+        (ENDPOINTS_MIN - 1, 0, False),
+        (80, 20, True),
+        (79, 21, False),
+        (1, 99, False),
+    ],
 )
 def test_breaker_opens_when_most_of_enough_endpoints_are_unreachable(
     unreachable: int, reached: int, is_open: bool

@@ -122,3 +122,21 @@ def test_malformed_range_is_a_configuration_error(setting: dict[str, list[str]])
 def test_opening_everything_allows_everything(address: Address, port: int) -> None:
     """`allow_cidrs` is exactly what it says, so it is off by default."""
     assert refusal(address, port, Policy.of(allow_cidrs=["0.0.0.0/0", "::/0"])) is None
+
+
+def test_policy_has_all_that_the_settings_say() -> None:
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        allow_http=True,
+        allow_cidrs=("10.0.0.0/8",),
+        denied_cidrs=("10.1.0.0/16",),
+        ports=(9443,),
+        nat64_prefixes=("64:ff9b::/96",),
+    )
+    assert policy_of(settings) == Policy.of(
+        allow_http=True,
+        allow_cidrs=["10.0.0.0/8"],
+        denied_cidrs=["10.1.0.0/16"],
+        ports=[9443],
+        nat64_prefixes=["64:ff9b::/96"],
+    )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.router.matching import Index, wanted_types
+from consumers.router.matching import Index
 from tocsin.subscriptions import Subscription
 
 TYPES = ("drift.alert", "drift.resolved", "driftless", "scan.completed", "scan.failed")
@@ -48,38 +48,6 @@ def matched(
     system: str = "one",
 ) -> set[str]:
     return {each.id for each in found.match(organization, system, event_type, data or {})}
-
-
-@pytest.mark.parametrize(
-    ("patterns", "wanted"),
-    [
-        (["drift.alert"], ["drift.alert"]),
-        (["drift.*"], ["drift.alert", "drift.resolved"]),
-        (["drift*"], ["drift.alert", "drift.resolved", "driftless"]),
-        (["*.failed", "driftless"], ["driftless", "scan.failed"]),
-        (["*"], list(TYPES)),
-        (["d*t.*t"], ["drift.alert"]),
-        (["drift.aler"], []),
-        (["drift?alert"], []),
-        (["drift.[ar]*"], []),
-        (["drift+alert"], []),
-        (["DRIFT.ALERT"], []),
-        (["drift.alert\n"], []),
-        ([""], []),
-        ([], []),
-    ],
-)
-def test_patterns_name_event_types(patterns: list[str], wanted: list[str]) -> None:
-    """A star is any run of characters, dots too; everything else is itself."""
-    assert wanted_types(patterns, TYPES) == wanted
-
-
-@given(st.lists(st.text("ab.*", max_size=6), max_size=4), st.lists(st.text("ab.", min_size=1, max_size=6)))
-def test_patterns_agree_with_the_shell_where_both_know_only_stars(
-    patterns: list[str], known: list[str]
-) -> None:
-    expected = [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
-    assert wanted_types(patterns, known) == expected
 
 
 def test_event_reaches_nobody_of_another_organization_or_system() -> None:

@@ -1,0 +1,91 @@
+"""Test events: an owner sees a request arrive without waiting for something to happen."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
+
+from control.auth import Managing
+from control.bodies import json_body
+from control.models import Trial, read
+from control.problems import Fault, invalid_body, not_found, unavailable
+from control.services import Services
+from tocsin import fanout
+from tocsin.deliveries import Delivery
+from tocsin.errors import NotAcknowledged, RenderError
+from tocsin.events import Event
+from tocsin.subscriptions import Subscription
+from tocsin.wire.facts import DeliveryFacts
+from tocsin.wire.rendering import render
+from tocsin.wire.systems import System, WireFormat
+
+SOURCE: Final = "/tocsin/test"
+
+
+def send(request: Request, caller: Managing, body: Annotated[bytes, Depends(json_body)]) -> JSONResponse:
+    """Send a test event to one webhook, an inactive one too, whatever events it asks for.
+
+    It goes the way of every delivery: signed, repeated when it fails, with its attempts on record.
+    """
+    services: Services = request.app.state.services
+    asked = read(Trial, body)
+    subscription = services.directory.get(caller.organization, asked.webhook_id)
+    if subscription is None:
+        raise not_found()
+    system = services.systems[subscription.system]
+    event_type, data = chosen(system, asked.event_type)
+    moment = datetime.fromtimestamp(services.clock_ms() / 1000, UTC)
+    event = Event(f"test_{uuid.uuid4()}", SOURCE, event_type, moment, subscription.organization)
+    wire = services.systems.wire_format(subscription.system, subscription.format)
+    delivery = made(event, data, subscription, wire)
+    try:
+        services.outbox.test(event, delivery)
+    except NotAcknowledged as error:
+        raise unavailable(f"{error}; the test may or may not be sent") from error
+    return JSONResponse(
+        {
+            "delivery_id": delivery.delivery_id,
+            "event_id": event.id,
+            "event_type": event_type,
+            "webhook_id": subscription.id,
+        },
+        202,
+    )
+
+
+def chosen(system: System, asked: str | None) -> tuple[str, Mapping[str, Any]]:
+    """Return type and data of the test event: the documented one, else the type's example.
+
+    Raises:
+        Problem: 400, no event type of the system was asked for.
+    """
+    documented = system.test
+    event_type = asked if asked is not None else documented.event_type
+    if event_type is None:
+        raise invalid_body([Fault(field="event_type", reason="is missing")])
+    if event_type not in system.event_types:
+        there_are = ", ".join(sorted(system.event_types))
+        raise invalid_body([Fault(field="event_type", reason=f"is not an event type; there are {there_are}")])
+    if event_type == documented.event_type and documented.data is not None:
+        return event_type, documented.data
+    return event_type, system.event_types[event_type].example
+
+
+def made(event: Event, data: Mapping[str, Any], subscription: Subscription, wire: WireFormat) -> Delivery:
+    """Return the delivery of a test event.
+
+    Raises:
+        Problem: 400, the webhook's format cannot express it.
+    """
+    delivery_id = fanout.delivery_id(event, subscription)
+    facts = fanout.facts(event, subscription.system)
+    try:
+        rendered = render(wire, facts, data, DeliveryFacts(id=delivery_id, subscription_id=subscription.id))
+    except RenderError as error:
+        raise invalid_body([Fault(field="event_type", reason=f"{wire.title}: {error}")]) from error
+    return fanout.delivery(event, subscription.system, subscription, delivery_id, rendered)

@@ -1,0 +1,257 @@
+"""The auditor: compares what was promised with what arrived and with what the log says. Pure.
+
+Lost        an acknowledged event that a matching subscription neither answered with 2xx nor has as a dead letter.
+Forked      one event for one subscription under two delivery ids or with two bodies; one identity decided in two
+            ways; a delivery that went on after its end; a request that nobody was meant to get.
+Repeated    a POST that no attempt record stands for (its process died before it could say so, and another made it
+            again), or one whose identity was decided already.
+Bound       the POSTs that were open when a delivery process died: seen by an endpoint, and at that moment without a
+            record. Only these may be repeated, so each repeated POST is also looked up: one that was open at no crash
+            is unexplained, however large the bound is.
+
+A POST belongs to an attempt record of its delivery if it arrived between that attempt's start and its end.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tests.soak.ledgers import Crash, Ledgers, Letter, Post, Tried
+from tocsin import deliveries
+
+OPEN_MAX_MS: Final = 35_000
+"""No POST is open for longer: 30 s for its answer, and the rest for its record."""
+ON_ITS_WAY_MS: Final = 500
+"""What a process had written when it died may reach an endpoint this much later."""
+CLOCK_MS: Final = 30
+"""Start and end of an attempt are whole milliseconds of another process; its thread may wait before it looks."""
+
+HELD_UP_MS: Final = 1_000
+"""A delivery to an endpoint that answers at once and takes longer than this was held up."""
+
+FINAL: Final = frozenset({"delivered", "dead_letter"})
+
+Pair = tuple[str, str]
+"""Event id and subscription id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the audit found; every list holds words for people."""
+
+    events: int
+    deliveries: int
+    lost: Sequence[str]
+    forked: Sequence[str]
+    refused: Sequence[str]
+    unexplained: Sequence[str]
+    repeated: int
+    bound: int
+    interrupted: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promises were kept."""
+        broken = self.lost or self.forked or self.refused or self.unexplained
+        return not broken and self.repeated <= self.bound
+
+
+def audit(ledgers: Ledgers, source: str) -> Findings:
+    """Compare the ledgers.
+
+    Args:
+        ledgers: Of a run that has come to rest.
+        source: The CloudEvents source of its events.
+    """
+    possible, expected = expectations(ledgers, source)
+    undecided, matched = match(ledgers.posts, ledgers.tried)
+    twice = decided_twice(ledgers.tried)
+    may_repeat, bound = open_at_crashes(undecided, matched, ledgers.crashes)
+    return Findings(
+        events=len(ledgers.published),
+        deliveries=len(expected),
+        lost=lost(expected, ledgers.posts, ledgers.letters),
+        forked=[
+            *misdirected(possible, ledgers.posts),
+            *two_bodies(ledgers.posts),
+            *contradictions(ledgers.tried),
+        ],
+        refused=ledgers.refused,
+        unexplained=[
+            *(f"{_words(post)} was open at no crash" for post in undecided if post not in may_repeat),
+            *(
+                f"{tried.identity} was sent again {tried.started_ms - first.decided_ms:.0f} ms after it was decided"
+                for first, tried in twice
+                if tried.started_ms > first.decided_ms + CLOCK_MS
+            ),
+        ],
+        repeated=len(undecided) + len(twice),
+        bound=bound,
+        interrupted=sum(tried.verdict == "interrupted" for tried in ledgers.tried),
+    )
+
+
+def expectations(ledgers: Ledgers, source: str) -> tuple[dict[str, Pair], dict[str, Pair]]:
+    """Return the deliveries that may be, by id, and those among them that have to be.
+
+    They differ by the events that were sent before a new subscription was effective.
+    """
+    by_tenant = defaultdict(list)
+    for subscriber in ledgers.subscribers:
+        by_tenant[subscriber.organization, subscriber.system].append(subscriber)
+    possible, certain = {}, {}
+    for event in ledgers.published:
+        for subscriber in by_tenant[event.organization, event.system]:
+            if subscriber.wants(event):
+                made = deliveries.delivery_id(source, event.event_type, event.event_id, subscriber.id)
+                possible[str(made)] = event.event_id, subscriber.id
+                if event.sent_ms >= subscriber.effective_ms:
+                    certain[str(made)] = event.event_id, subscriber.id
+    return possible, certain
+
+
+def lost(expected: Mapping[str, Pair], posts: Iterable[Post], letters: Iterable[Letter]) -> list[str]:
+    """Return the deliveries that were neither accepted nor dead-lettered."""
+    settled = {post.delivery_id for post in posts if 200 <= post.status < 300}
+    settled |= {letter.delivery_id for letter in letters}
+    return [
+        f"{delivery}: event {event} for {subscription}"
+        for delivery, (event, subscription) in expected.items()
+        if delivery not in settled
+    ]
+
+
+def misdirected(expected: Mapping[str, Pair], posts: Iterable[Post]) -> list[str]:
+    """Return requests that were not to be: another delivery id, another tenant's event, nobody's event."""
+    return [
+        f"{_words(post)} was not to be"
+        for post in posts
+        if expected.get(post.delivery_id) != (post.event_id, post.subscription)
+    ]
+
+
+def two_bodies(posts: Iterable[Post]) -> list[str]:
+    """Return deliveries whose requests did not all have the same bytes."""
+    bodies: dict[str, bytes] = {}
+    return [
+        f"{_words(post)} has other bytes than before"
+        for post in posts
+        if bodies.setdefault(post.delivery_id, post.body) != post.body
+    ]
+
+
+def contradictions(tried: Iterable[Tried]) -> list[str]:
+    """Return identities that were decided in two ways, and runs that went on after their end."""
+    decided: dict[tuple[str, str, int], Tried] = {}
+    ends: dict[tuple[str, str], int] = {}
+    found = []
+    for each in tried:
+        first = decided.setdefault(each.identity, each)
+        if (first.verdict, first.next_tier) != (each.verdict, each.next_tier):
+            found.append(f"{each.identity} was decided as {first.verdict} and as {each.verdict}")
+        if each.verdict in FINAL:
+            ends[each.identity[:2]] = each.step
+    found += [
+        f"{identity} was decided after its run had ended at step {ends[identity[:2]]}"
+        for identity in decided
+        if identity[2] > ends.get(identity[:2], identity[2])
+    ]
+    return found
+
+
+def decided_twice(tried: Iterable[Tried]) -> list[tuple[Tried, Tried]]:
+    """Return attempts whose identity another one stands for already, with that one.
+
+    A record that was written twice because its acknowledgement was lost is one attempt: it began once.
+    """
+    first: dict[tuple[str, str, int], Tried] = {}
+    later: dict[tuple[tuple[str, str, int], float], Tried] = {}
+    for each in sorted(tried, key=lambda one: one.decided_ms):
+        if not each.posted:
+            continue
+        if first.setdefault(each.identity, each).started_ms != each.started_ms:
+            later.setdefault((each.identity, each.started_ms), each)
+    return [(first[identity], each) for (identity, _), each in later.items()]
+
+
+def match(posts: Iterable[Post], tried: Iterable[Tried]) -> tuple[list[Post], list[tuple[Post, Tried]]]:
+    """Return the POSTs that no attempt record stands for, and the others with theirs."""
+    attempts: dict[str, list[Tried]] = defaultdict(list)
+    for each in tried:
+        if each.posted:
+            attempts[each.delivery_id].append(each)
+    undecided, matched = [], []
+    for post in sorted(posts, key=lambda one: one.at_ms):
+        candidates = attempts[post.delivery_id]
+        found = next(
+            (
+                each
+                for each in candidates
+                if each.started_ms - CLOCK_MS <= post.at_ms <= each.ended_ms + CLOCK_MS
+            ),
+            None,
+        )
+        if found is None:
+            undecided.append(post)
+        else:
+            candidates.remove(found)
+            matched.append((post, found))
+    return undecided, matched
+
+
+def open_at_crashes(
+    undecided: Sequence[Post], matched: Sequence[tuple[Post, Tried]], crashes: Sequence[Crash]
+) -> tuple[set[Post], int]:
+    """Return the undecided POSTs that were open at a crash, and how many POSTs in all were open at one.
+
+    A POST that was decided later by another, living process was open too: that it was not this process's, the
+    ledgers cannot tell. Each counts once.
+    """
+    decided = {post: each.decided_ms for post, each in matched}
+    posts = sorted([*undecided, *decided], key=lambda post: post.at_ms)
+    arrivals = [post.at_ms for post in posts]
+    open_ones: set[Post] = set()
+    for crash in crashes:
+        first = bisect_left(arrivals, crash.at_ms - OPEN_MAX_MS)
+        last = bisect_right(arrivals, crash.seen_ms + ON_ITS_WAY_MS)
+        open_ones.update(
+            post for post in posts[first:last] if decided.get(post, float("inf")) >= crash.at_ms - CLOCK_MS
+        )
+    return open_ones.intersection(undecided), len(open_ones)
+
+
+def takeovers_ms(
+    tried: Iterable[Tried], appended_ms: Mapping[str, float], crashes: Sequence[Crash], window_ms: float
+) -> list[float]:
+    """Return how long after each crash the last delivery that it held up was decided.
+
+    Args:
+        tried: Attempts to endpoints that answer at once.
+        appended_ms: Delivery id to when its delivery was written.
+        crashes: Crashes of delivery processes.
+        window_ms: How long nothing else happened after each.
+    """
+    live = [(each.decided_ms, appended_ms[each.delivery_id]) for each in tried if each.live]
+    return [
+        max(
+            (
+                decided - crash.at_ms
+                for decided, appended in live
+                if 0 < decided - crash.at_ms < OPEN_MAX_MS
+                and -HELD_UP_MS < appended - crash.at_ms < window_ms
+                and decided - appended > HELD_UP_MS
+            ),
+            default=0.0,
+        )
+        for crash in crashes
+    ]
+
+
+def _words(post: Post) -> str:
+    return (
+        f"POST of {post.delivery_id} (event {post.event_id}) to {post.subscription}, answered {post.status}"
+    )

@@ -1,0 +1,279 @@
+"""The soak put together: an installation under a storm, and its audit once it has come to rest."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
+from deploy.local.stack import Stack
+from tests.harness.crash import hasten
+from tests.harness.installation import Api, Installation, installation
+from tests.soak.audit import FINAL, Findings, Pair, audit, expectations, takeovers_ms
+from tests.soak.endpoints import Endpoints
+from tests.soak.faults import Storm, armed
+from tests.soak.ledgers import Ledgers
+from tests.soak.publishing import SOURCE, Publishing
+from tests.soak.subscribing import TEMPERS, Subscribing
+from tests.soak.supervision import Supervisor
+from tests.soak.tailing import Tail
+from tocsin import jobs, tiers
+from tocsin.jobs import ReplayRequest
+from tocsin.kafka import clients, pipeline
+from tocsin.kafka.writer import Outgoing
+from tocsin.selection import Selection
+from tocsin.wire.systems import load_systems
+
+STAFF: Final = {"control": 1, "router": 2, "delivery": 3, "delay": 2, "replay": 1}
+ORGANIZATIONS: Final = ("acme", "globex", "initech")
+TYPES: Final = {
+    "governlayer": ("drift.alert", "drift.resolved", "ledger.entry"),
+    "truthvouch": ("alert.detected", "policy.updated"),
+}
+RARE: Final = {"governlayer": "ledger.entry", "truthvouch": "policy.updated"}
+"""What endpoints ask for that would hold up the end of the soak: they wait through the whole schedule."""
+SAY_EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a soak does; the seed decides the rest."""
+
+    kills: int
+    seconds: float
+    seed: int
+    rate_per_s: float
+    tiers: Sequence[str]
+    broker_kills: int
+    calm_kills: int
+    frozen_most_s: float
+    partitions: int
+    session_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a soak ended.
+
+    Attributes:
+        takeovers_ms: After each calm kill.
+        failures: Processes that ended by themselves.
+        unsettled: What had not come to rest in time.
+    """
+
+    findings: Findings
+    kills: int
+    takeovers_ms: Sequence[float]
+    failures: Sequence[str]
+    unsettled: Sequence[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promises were kept."""
+        return self.findings.holds and not self.unsettled and not self.failures
+
+    def __str__(self) -> str:
+        found = self.findings
+        return (
+            f"soak: {found.events} events, {found.deliveries} deliveries, {self.kills} kills, {len(found.lost)} lost, "
+            f"{len(found.forked)} forked, {found.repeated} repeated (bound {found.bound})"
+        )
+
+
+def soak(plan: Plan, stack: Stack, home: Path, say: Callable[[str], None]) -> Outcome:
+    """Run a soak from its first process to its audit."""
+    with installation(stack, home, partitions=plan.partitions) as own:
+        if plan.session_s < own.settings.session_s:
+            hasten(own, "router", "delivery", "delay", "replay")
+        with World(plan, own, stack, say) as world:
+            return world.run()
+
+
+class World:
+    """Everything that runs during one soak."""
+
+    def __init__(self, plan: Plan, own: Installation, stack: Stack, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._own = own
+        self._say = say
+        self._began_s = self._said_s = time.monotonic()
+        systems = load_systems()
+        known = [
+            (system, systems[system].event_types[name]) for system, names in TYPES.items() for name in names
+        ]
+        self._endpoints = Endpoints({f"{system}/{each.name}": each for system, each in known})
+        self._supervisor = Supervisor(own.fleet)
+        tenants = [(system, organization) for system in TYPES for organization in ORGANIZATIONS]
+        apis = {tenant: Api(own.api_url, own.api_key(*tenant)) for tenant in tenants}
+        self._subscribing = Subscribing(self._endpoints, apis, random.Random(plan.seed))
+        self._publishing = Publishing(
+            own.settings, known, ORGANIZATIONS, plan.rate_per_s, random.Random(plan.seed + 1)
+        )
+        self._tail = Tail(own)
+        self._storm = Storm(
+            self._supervisor,
+            stack,
+            random.Random(plan.seed + 2),
+            kills=plan.kills,
+            lasting_s=plan.seconds,
+            broker_kills=plan.broker_kills,
+            calm_kills=plan.calm_kills,
+            frozen_most_s=plan.frozen_most_s,
+            session_s=plan.session_s,
+            meanwhile=self._tick,
+        )
+        self._job: str | None = None
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> World:
+        self._cleanup.enter_context(self._endpoints.receiver)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+
+    def run(self) -> Outcome:
+        """Set up, let the storm blow, wait for rest, compare."""
+        self._set_up()
+        self._storm.blow(self._half_way)
+        self._supervisor.thaw_all()
+        self._subscribing.stop()
+        self._publishing.stop(60.0)
+        self._line(
+            "the storm is over: " + ", ".join(f"{n} × {what}" for what, n in self._storm.happened.items())
+        )
+        unsettled = self._settle()
+        self._supervisor.stop()
+        self._tail.stop()
+        return self._compare(unsettled)
+
+    def _set_up(self) -> None:
+        for name, count in STAFF.items():
+            self._own.fleet.add(name, 1, **armed(name))
+            self._own.fleet.add(name, count - 1)
+        self._own.fleet.start()
+        self._supervisor.start()
+        self._line("every program runs")
+        for tenant in self._subscribing.apis:
+            for behaviour, patterns in TEMPERS:
+                self._subscribing.subscribe(
+                    tenant, behaviour, [pattern.format(rare=RARE[tenant[0]]) for pattern in patterns]
+                )
+        self._tail.start()
+        self._publishing.start()
+        self._subscribing.start(4.0)
+        self._line(f"{len(self._subscribing.subscribers)} subscribers")
+
+    def _half_way(self) -> None:
+        """Mend the endpoints that fail, and ask for what they missed."""
+        self._endpoints.repair()
+        self._job = f"soak-{uuid.uuid4().hex[:8]}"
+        request = ReplayRequest(
+            self._job, "soak", time.time_ns() // 1_000_000, Selection(reason="exhausted"), rate_per_s=50.0
+        )
+        encode = pipeline.encoder(self._own.registry, self._own.topics, "replay_request")
+        key = jobs.request_key(self._job).encode()
+        self._own.write(Outgoing(self._own.topics.jobs, key, encode(jobs.request_to_record(request))))
+        self._line("half way: those that fail are mended, and their dead letters are replayed")
+
+    def _tick(self) -> None:
+        if time.monotonic() - self._said_s >= SAY_EVERY_S:
+            self._line(", ".join(self._supervisor.unrest()))
+
+    def _line(self, what: str) -> None:
+        self._said_s = time.monotonic()
+        self._say(
+            f"{self._said_s - self._began_s:5.0f} s  {len(self._publishing.acknowledged):6} events  "
+            f"{len(self._endpoints.posts):6} posts  {len(self._tail.tried):6} decisions  "
+            f"{len(self._tail.letters):5} dead  {self._storm.killed:4} kills  {what}"
+        )
+
+    def _settle(self) -> list[str]:
+        """Wait until everything has come to rest; return what has not in time."""
+        longest_s = max(tiers.seconds(tier) for tier in self._plan.tiers)
+        deadline = time.monotonic() + 60.0 + 2 * longest_s
+        while True:
+            unsettled = self._unsettled()
+            if not unsettled or time.monotonic() > deadline:
+                return unsettled
+            if time.monotonic() - self._said_s >= SAY_EVERY_S:
+                self._line(f"still {unsettled[0]}")
+            time.sleep(0.5)
+
+    def _unsettled(self) -> list[str]:
+        ended = {each.identity[:2] for each in list(self._tail.tried) if each.verdict in FINAL}
+        _, expected = expectations(self._ledgers(), SOURCE)
+        wanted = {(delivery, "0") for delivery in expected}
+        wanted |= {(delivery, run) for delivery, run, _ in list(self._tail.redelivered)}
+        left = wanted - ended
+        found = [f"{len(left)} deliveries without an end ({self._whose(left, expected)})"] if left else []
+        found += [f"{each} is not ready" for each in self._supervisor.unrest()]
+        return found or self._lagging()
+
+    def _whose(self, left: Collection[tuple[str, str]], expected: Mapping[str, Pair]) -> str:
+        tempers = {each.id: each.behaviour for each in list(self._subscribing.subscribers)}
+        count = Counter(
+            tempers[expected[delivery][1]] if delivery in expected else "-" for delivery, _ in left
+        )
+        return ", ".join(f"{number} {temper}" for temper, number in count.most_common())
+
+    def _lagging(self) -> list[str]:
+        topics = self._own.topics
+        read = {
+            "router": [topics.events(system) for system in TYPES],
+            "delivery": [topics.deliveries, topics.redeliveries],
+            "delay": [topics.delay(tier) for tier in tiers.TIERS],
+        }
+        lags = {program: self._lag(topics.group(program), names) for program, names in read.items()}
+        return [f"{program} lags by {lag}" for program, lag in lags.items() if lag]
+
+    def _lag(self, group: str, names: Sequence[str]) -> int:
+        admin = clients.admin(self._own.settings)
+        parts = [TopicPartition(name, number) for name in names for number in range(self._plan.partitions)]
+        try:
+            ends = {
+                (part.topic, part.partition): future.result().offset
+                for part, future in admin.list_offsets({part: OffsetSpec.latest() for part in parts}).items()  # type: ignore[no-untyped-call]
+            }
+            (future,) = admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group, parts)]
+            ).values()
+            committed = future.result().topic_partitions
+        except KafkaException as error:
+            return -1 if error else 0
+        return sum(ends[part.topic, part.partition] - max(0, part.offset) for part in committed)
+
+    def _ledgers(self) -> Ledgers:
+        return Ledgers(
+            published=list(self._publishing.acknowledged),
+            subscribers=list(self._subscribing.subscribers),
+            posts=list(self._endpoints.posts),
+            tried=list(self._tail.tried),
+            letters=list(self._tail.letters),
+            crashes=list(self._supervisor.crashes),
+            refused=list(self._endpoints.refused),
+        )
+
+    def _compare(self, unsettled: Sequence[str]) -> Outcome:
+        ledgers = self._ledgers()
+        prompt = {each.id for each in ledgers.subscribers if each.behaviour == "healthy"}
+        possible, _ = expectations(ledgers, SOURCE)
+        live = [each for each in ledgers.tried if possible.get(each.delivery_id, ("", ""))[1] in prompt]
+        return Outcome(
+            findings=audit(ledgers, SOURCE),
+            kills=self._storm.killed,
+            takeovers_ms=takeovers_ms(
+                live, self._tail.appended_ms, self._storm.calm, 1000 * self._storm.calm_s
+            ),
+            failures=list(self._supervisor.failures),
+            unsettled=list(unsettled),
+        )
