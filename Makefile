@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 SUITES := $(wildcard tests/unit tests/integration tests/e2e)
 export PYTHON
 
-.PHONY: help install up down status demo stack-up stack-down test check format clean
+.PHONY: help install up down status demo stack-up stack-down test soak check format clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ stack-down: $(INSTALLED) ## Stop Kafka and the registry
 
 test: $(INSTALLED) ## Run every test; ARGS="-k name" narrows it down
 	@$(BIN)/pytest $(SUITES) $(ARGS)
+
+soak: $(INSTALLED) ## Kill KILLS (50) processes under load, then compare what was promised with what arrived
+	@$(BIN)/python -m tests.soak --kills $(or $(KILLS),50) $(ARGS)
 
 check: $(INSTALLED) ## Formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -7,10 +7,12 @@ from handing the record to the producer to its receipt.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +24,8 @@ from deploy.local import settings as local_settings
 from deploy.local import stack
 from tests.harness.installation import Installation, installation
 from tocsin import deliveries
-from tocsin.kafka.writer import Outgoing
+from tocsin.kafka.writer import Outgoing, Writer
+from tocsin.subscriptions import Subscription
 
 HEALTHY: Final = 199
 PER_SECOND: Final = 1_000.0
@@ -67,16 +70,19 @@ def run(made: Installation, receiver: Target) -> dict[str, float]:
     (delivery,) = (program for program in made.fleet.programs if program.name == "delivery")
     pid, make, turns = delivery.process.pid(), workload.Maker(made), workload.in_turn(healthy)
     assert pid is not None
-    mixed = {one.id: workload.in_turn([one, None]) for one in (well, hanging)}
+    writer = Writer(made.settings)
 
-    def beside(neighbour: Any) -> Outgoing:
-        return make(next(mixed[neighbour.id]) or next(turns))
+    def beside(neighbour: Subscription) -> Callable[[], Outgoing]:
+        halves = itertools.cycle([itertools.repeat(neighbour), turns])
+        return lambda: make(next(next(halves)))
 
-    def window(name: str, source: Any, rate: float, warm_up_s: float, prefix: str) -> Window:
+    def window(
+        name: str, source: Callable[[], Outgoing], rate: float, warm_up_s: float, prefix: str
+    ) -> Window:
         with usage.watching(pid) as watch:
-            workload.steadily(made, source, rate, warm_up_s)
+            workload.steadily(writer, source, rate, warm_up_s)
             began_s = time.monotonic()
-            from_ms, _ = workload.steadily(made, source, rate, WINDOW_S)
+            from_ms = workload.steadily(writer, source, rate, WINDOW_S)
             time.sleep(1.0)
             until_ms = from_ms + WINDOW_S * 1000
             seen = Window(
@@ -95,8 +101,9 @@ def run(made: Installation, receiver: Target) -> dict[str, float]:
         return seen
 
     alone = window("alone", lambda: make(next(turns)), PER_SECOND / 2, WARM_UP_S, "/well/")
-    well_ = window("all well", lambda: beside(well), PER_SECOND, WARM_UP_S, "/well/")
-    hangs = window("one hangs", lambda: beside(hanging), PER_SECOND, HANG_WARM_UP_S, "/hang/")
+    well_ = window("all well", beside(well), PER_SECOND, WARM_UP_S, "/well/")
+    hangs = window("one hangs", beside(hanging), PER_SECOND, HANG_WARM_UP_S, "/hang/")
+    writer.close()
     verdicts = _verdicts(made)
     print(f"  decided: {dict(verdicts)}; MiB a second: {[round(one.rss_mib) for one in hangs.readings[::5]]}")
     return {

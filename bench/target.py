@@ -73,7 +73,7 @@ def target() -> Iterator[Target]:
     Raises:
         NoReceiver: There is no Go, or it does not build.
     """
-    process = subprocess.Popen([str(_built())], stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen([str(_built())], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         port = int(process.stdout.readline())
@@ -90,7 +90,7 @@ def _built() -> Path:
     if go is None:
         raise NoReceiver("the benchmarks need Go for their receiver, and there is none on PATH")
     binary = local_settings.load().home / "bench" / "receiver"
-    built = subprocess.run(  # noqa: S603
+    built = subprocess.run(
         [go, "build", "-o", str(binary), "."], cwd=SOURCE, capture_output=True, text=True, check=False
     )
     if built.returncode != 0:

@@ -31,8 +31,15 @@ PARTITIONS: Final = 12
 
 def bare(receiver: Target) -> dict[str, float]:
     """Measure the limit in a process of its own."""
-    command = [sys.executable, "-m", "bench.bare", f"{receiver.url}/bare/0", str(BARE_POSTS), str(BARE_AT_ONCE)]
-    done = subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+    command = [
+        sys.executable,
+        "-m",
+        "bench.bare",
+        f"{receiver.url}/bare/0",
+        str(BARE_POSTS),
+        str(BARE_AT_ONCE),
+    ]
+    done = subprocess.run(command, check=True, capture_output=True)
     measured: dict[str, float] = orjson.loads(done.stdout)
     return measured
 
@@ -90,7 +97,9 @@ def main(runs: int) -> int:
     measured = []
     for number in range(runs):
         measured.append(run(running))
-        print(f"run {number + 1} of {runs}: {({k: round(v, 2) for k, v in measured[-1].items()})}", flush=True)
+        print(
+            f"run {number + 1} of {runs}: { ({k: round(v, 2) for k, v in measured[-1].items()}) }", flush=True
+        )
     results.keep("throughput", measured, goals={"one_ratio": ">= 0.6", "ten_ratio": ">= 0.6"})
     return 0
 

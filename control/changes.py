@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from control.models import WebhookChange
-from control.problems import Fault, invalid_body
+from control.problems import Fault, Problem, invalid_body
 from control.registration import checked_url, event_faults, text_faults
 from control.request_headers import faults as header_faults
 from tocsin.destinations import Destination, Policy
 from tocsin.subscriptions import StoredSecret, Subscription
 from tocsin.wire.systems import System, WireFormat
 
-DISABLED = "disabled by its owner"
+DISABLED: Final = "disabled by its owner"
+SECRETS_MAX: Final = 5
+"""Every one that holds is a signature more in the request's headers."""
 
 
 def changed(
@@ -57,12 +59,19 @@ def changed(
 
 
 def rotated(subscription: Subscription, new: StoredSecret, *, old_until_ms: int, now_ms: int) -> Subscription:
-    """Return the next version with a new secret in front; the old ones hold until `old_until_ms` at the latest."""
+    """Return the next version with a new secret in front; the old ones hold until `old_until_ms` at the latest.
+
+    Raises:
+        Problem: 409, as many old ones hold already.
+    """
     kept = [
         replace(secret, expires_at=min(old_until_ms, secret.expires_at or old_until_ms))
         for secret in subscription.secrets
         if old_until_ms > now_ms and (secret.expires_at is None or secret.expires_at > now_ms)
     ]
+    if len(kept) >= SECRETS_MAX:
+        told = f"{len(kept)} signing secrets hold yet: wait until one ends, or end them with expires_in_s 0"
+        raise Problem(409, "too_many_secrets", told)
     return next_version(replace(subscription, secrets=(new, *kept)), now_ms=now_ms)
 
 

@@ -52,6 +52,17 @@ class WebhookChange(BaseModel):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
+class Rotation(BaseModel):
+    """A request for a new signing secret."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    expires_in_s: int = Field(
+        86_400, ge=0, le=30 * 86_400, description="How long the old one holds yet; 0 ends it at once."
+    )
+    secret: SecretStr | None = Field(None, description="Your own signing secret; else one is made.")
+
+
 class Trial(BaseModel):
     """A request to send a test event."""
 
@@ -116,6 +127,30 @@ class WebhookPage(BaseModel):
 
     data: list[Webhook]
     next: str | None = Field(description="Give it as `after` to get the next page; null on the last.")
+
+
+class EventTypeInfo(BaseModel):
+    """One event type."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    system: str
+    type: str
+    version: int = Field(description="Raised at each change of the schema.")
+    description: str
+    # Not named `schema` here: that is a method of every model.
+    data_schema: dict[str, Any] = Field(alias="schema", description="JSON Schema of the event's data.")
+    example: dict[str, Any] = Field(description="The data of an example.")
+    example_source: str = Field(description="Whose example it is: the system's `documentation`, or ours.")
+    body: dict[str, Any] = Field(description="The example as a receiver gets it, in the system's own format.")
+
+
+class EventTypes(BaseModel):
+    """The catalogue of a system."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: list[EventTypeInfo]
 
 
 class Requests:

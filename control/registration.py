@@ -50,7 +50,7 @@ def registration(asked: NewWebhook, system: System, systems: Systems, policy: Po
     faults += event_faults(asked.events, system)
     faults += text_faults({"description": asked.description, **scope_of(asked, system)})
     if isinstance(wire, WireFormat):
-        faults += _secret_faults(secret, wire)
+        faults += secret_faults(secret, wire)
         faults += request_headers.faults(asked.headers, wire)
     if faults or isinstance(url, Fault) or isinstance(wire, Fault):
         raise invalid_body(faults)
@@ -110,7 +110,8 @@ def text_faults(texts: Mapping[str, str]) -> Iterator[Fault]:
             yield Fault(field=name, reason="has a character that is not printable")
 
 
-def _secret_faults(secret: str | None, wire: WireFormat) -> Iterator[Fault]:
+def secret_faults(secret: str | None, wire: WireFormat) -> Iterator[Fault]:
+    """Yield what is wrong with an owner's own signing secret, or with there being none."""
     if secret is None:
         if wire.has_secret and not wire.signature.secret.made_here:
             yield Fault(field="secret", reason=f"{wire.title} needs the receiving service's own secret")

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from control import trials, webhooks
-from control.models import Requests, Trial, TrialSent, Webhook, WebhookChange, WebhookPage
+from control import catalogue, trials, webhooks
+from control.models import (
+    EventTypes,
+    Requests,
+    Rotation,
+    Trial,
+    TrialSent,
+    Webhook,
+    WebhookChange,
+    WebhookPage,
+)
 from control.problems import ProblemDocument
 from tocsin.wire.systems import Systems
+
+_ALWAYS: Final = (400, 401, 403, 429, 503)
 
 
 def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
@@ -17,10 +28,19 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
     documented_paths = {path for system in systems.values() for path in system.api.paths}
     for path in (webhooks.PATH, *sorted(documented_paths - {webhooks.PATH})):
         app.include_router(_router(requests), prefix=path)
+    app.add_api_route(
+        catalogue.PATH,
+        catalogue.list_,
+        methods=["GET"],
+        response_model=EventTypes,
+        tags=["events"],
+        responses=_problems(*_ALWAYS),
+    )
+    catalogue.document(app, systems)
 
 
 def _router(requests: Requests) -> APIRouter:
-    router = APIRouter(tags=["webhooks"], responses=_problems(400, 401, 403, 429, 503))
+    router = APIRouter(tags=["webhooks"], responses=_problems(*_ALWAYS))
     router.add_api_route(
         "",
         webhooks.create,
@@ -50,6 +70,14 @@ def _router(requests: Requests) -> APIRouter:
         response_model=Webhook,
         responses=_problems(404, 408, 412, 413, 415),
         openapi_extra=_body(WebhookChange.model_json_schema()),
+    )
+    router.add_api_route(
+        "/{webhook_id}/secret",
+        webhooks.rotate,
+        methods=["POST"],
+        response_model=Webhook,
+        responses=_problems(404, 408, 409, 412, 413, 415),
+        openapi_extra=_body(Rotation.model_json_schema()),
     )
     router.add_api_route(
         "/{webhook_id}", webhooks.delete, methods=["DELETE"], status_code=204, responses=_problems(404, 412)

@@ -17,16 +17,17 @@ from control import changes, cursor, preconditions
 from control.auth import Caller, Managing, Reading
 from control.bodies import json_body
 from control.directory import position
-from control.models import WebhookChange, read
+from control.models import Rotation, WebhookChange, read
 from control.overtaken import CameSecond
 from control.preconditions import etag
-from control.problems import Fault, Problem, not_found, unavailable
-from control.registration import Registration, registration
+from control.problems import Fault, Problem, invalid_body, not_found, unavailable
+from control.registration import Registration, registration, secret_faults
 from control.representation import created, documented, shown
 from control.services import Services
 from tocsin.errors import NotAcknowledged
 from tocsin.subscriptions import Subscription
 from tocsin.wire.signing import new_secret
+from tocsin.wire.systems import WireFormat
 
 PATH: Final = "/v1/webhooks"
 PAGE_MAX: Final = 250
@@ -100,12 +101,44 @@ def change(
             subscription,
             asked,
             system=services.systems[subscription.system],
-            wire=services.systems.wire_format(subscription.system, subscription.format),
+            wire=_wire(services, subscription),
             policy=services.policy,
             now_ms=services.clock_ms(),
         )
 
     return _answer(request, caller, _succeed(request, caller, webhook_id, if_match, changed))
+
+
+def rotate(
+    request: Request,
+    caller: Managing,
+    webhook_id: str,
+    body: Annotated[bytes, Depends(json_body)],
+    if_match: IfMatch = None,
+) -> JSONResponse:
+    """Give a webhook a new signing secret, shown in this answer and never again.
+
+    The old one holds for a while: receivers that read several signatures get both, receivers that compare one get
+    the old one's until it ends.
+    """
+    services = _services(request)
+    asked = read(Rotation, body or b"{}")
+    own = asked.secret.get_secret_value() if asked.secret is not None else None
+    wire = _wire(services, _own(request, caller, webhook_id))
+    faults = list(secret_faults(own, wire))
+    if faults or not wire.has_secret:
+        raise invalid_body(faults or [Fault(field="secret", reason=f"{wire.title} has none")])
+    secret = new_secret(wire.signature, os.urandom) if own is None else own
+
+    def rotated(subscription: Subscription) -> Subscription:
+        now_ms = services.clock_ms()
+        sealed = services.seal(secret, caller.organization, subscription.id, now_ms)
+        until_ms = now_ms + 1000 * asked.expires_in_s
+        return changes.rotated(subscription, sealed, old_until_ms=until_ms, now_ms=now_ms)
+
+    stored = _succeed(request, caller, webhook_id, if_match, rotated)
+    answer = {**_shown(request, caller, stored), "secret": secret}
+    return JSONResponse(answer, headers={"ETag": etag(stored.version)})
 
 
 def delete(request: Request, caller: Managing, webhook_id: str, if_match: IfMatch = None) -> Response:
@@ -164,6 +197,10 @@ def _shown(request: Request, caller: Caller, subscription: Subscription) -> Mapp
     system = systems.get(subscription.system, caller.system)
     wire = systems.wire_format(subscription.system, subscription.format)
     return documented(shown(subscription, system, wire), _documented_names(request, caller))
+
+
+def _wire(services: Services, subscription: Subscription) -> WireFormat:
+    return services.systems.wire_format(subscription.system, subscription.format)
 
 
 def _documented_names(request: Request, caller: Caller) -> tuple[str, ...]:

@@ -6,12 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tocsin.client import Client
     from tocsin.publisher import Acknowledged, Publisher
     from tocsin.wire.verify import verify
 
-__all__ = ["Acknowledged", "Publisher", "verify"]
+__all__ = ["Acknowledged", "Client", "Publisher", "verify"]
 
-_HOMES = {"Acknowledged": "tocsin.publisher", "Publisher": "tocsin.publisher", "verify": "tocsin.wire.verify"}
+_HOMES = {
+    "Acknowledged": "tocsin.publisher",
+    "Client": "tocsin.client",
+    "Publisher": "tocsin.publisher",
+    "verify": "tocsin.wire.verify",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ TocsinError
 ├── SignatureInvalid        a received webhook does not verify
 ├── UrlInvalid              the text is not a URL we accept
 ├── DestinationNotAllowed   policy refuses where this would go
+├── ApiUnavailable          the control API does not answer
 └── RequestRefused          the control API said no
 """
 
@@ -88,6 +89,10 @@ class UrlInvalid(TocsinError):
 
 class DestinationNotAllowed(TocsinError):
     """Policy refuses the place this would go to."""
+
+
+class ApiUnavailable(TocsinError):
+    """The control API does not answer; what it was asked to change may or may not have been changed."""
 
 
 class RequestRefused(TocsinError):

@@ -55,8 +55,10 @@ class Stop:
         return self._deadline if self._deadline is not None else float("inf")
 
     def on_asked(self, callback: Callable[[], None]) -> None:
-        """Call `callback` from the signal handler; it must only wake something up."""
+        """Call `callback` from the signal handler, or now if that has run already; it must only wake something up."""
         self._then.append(callback)
+        if self.asked.is_set():
+            callback()
 
     def ask(self) -> None:
         """Ask for the stop, as a first signal does."""
@@ -124,7 +126,9 @@ def wait_for_clock(settings: Settings, stop: Stop) -> bool:
         skew_s = clock.skew_s(settings, topics.Topics(settings.topic_prefix).clock)
         if abs(skew_s) <= SKEW_MAX_S:
             return True
-        _log.error("this machine's clock is %+.0f s off the broker's, waiting until it is set right (NTP)", skew_s)
+        _log.error(
+            "this machine's clock is %+.0f s off the broker's, waiting until it is set right (NTP)", skew_s
+        )
         stop.asked.wait(SKEW_CHECK_EVERY_S)
     return False
 

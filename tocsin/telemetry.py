@@ -34,7 +34,10 @@ class _Sparing(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         line = _NUMBERS.sub("", f"{record.name} {record.getMessage()}")[:200]
-        if record.levelno < logging.WARNING or record.created - self._said_at_s.get(line, 0.0) >= REPEAT_EVERY_S:
+        if (
+            record.levelno < logging.WARNING
+            or record.created - self._said_at_s.get(line, 0.0) >= REPEAT_EVERY_S
+        ):
             if len(self._said_at_s) > _LINES_MAX:
                 self._said_at_s.clear()
             self._said_at_s[line] = record.created

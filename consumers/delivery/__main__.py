@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import sys
 import threading
+from typing import Final
 
 import uvloop
 
@@ -35,6 +37,10 @@ IN_FLIGHT_MAX = 4_096
 RESERVED_FILES = 128
 """File descriptors left for Kafka, logs, DNS, and connections that idle."""
 
+COLLECT_AFTER: Final = (20_000, 1_000, 1_000)
+"""What deliveries leave behind is freed by counting references: a collection finds nothing, and a full one stops all
+endpoints for 50 to 300 ms."""
+
 _log = logging.getLogger("tocsin.delivery")
 
 
@@ -62,9 +68,7 @@ async def _run(settings: Settings, stop: Stop) -> None:
     writer, warmup = Writer(settings), Warmup(settings, topics.attempts)
     client = DeliveryClient(policy, tls=tls_context(settings.ca_file), limit=total)
     delivering = Delivering(
-        endpoints=Endpoints(
-            table, load_systems(), keyring, policy, topics.subscriptions
-        ),
+        endpoints=Endpoints(table, load_systems(), keyring, policy, topics.subscriptions),
         client=client,
         outbox=Outbox(
             writer, topics, pipeline.encoder(registry, topics, "attempt"), asyncio.get_running_loop()
@@ -82,6 +86,9 @@ async def _run(settings: Settings, stop: Stop) -> None:
         target=_own, args=(reader, delivering, writer, closing), name="reader", daemon=True
     )
     owner.start()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     lifecycle.ready()
     try:
         await delivering.run(stop)

@@ -131,8 +131,15 @@ class DeliveryClient:
     def _request(
         self, url: str, headers: Sequence[Header], body: bytes, *, https_only: bool
     ) -> httpx.Request:
-        names = [*headers, ("Accept-Encoding", "identity")]
-        return httpx.Request("POST", self._accept(url, https_only), headers=names, content=body)  # type: ignore[arg-type]
+        at = self._accept(url, https_only)
+        # Made by hand: what httpx does to add the first three costs more than the rest of a request.
+        named: list[Header] = [
+            (b"Host", at.netloc),
+            *headers,
+            (b"Accept-Encoding", b"identity"),
+            (b"Content-Length", b"%d" % len(body)),
+        ]
+        return httpx.Request("POST", at, headers=named, stream=httpx.ByteStream(body))  # type: ignore[arg-type]
 
 
 async def _read(response: httpx.Response, kept: bytearray) -> bool:

@@ -2,22 +2,27 @@
 
 Pure; time is an argument. A lane gives live work before due work, but every fourth turn to due work, so that
 neither starves. An endpoint at its limit, or one that asked for a pause, is passed over and costs nothing.
+
+Within a lane each partition has a queue of its own: what overflows or is handed back is found without looking at
+the rest.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Final, Generic, Protocol, TypeVar
 
-from consumers.delivery.pace import Pace, Signal
+from consumers.delivery.pace import Pace, Rate, Signal
 from tocsin import tiers
 
 DUE_EVERY: Final = 4
 SOON_S: Final = 2.0 * tiers.seconds(tiers.SHORTEST)
+PATIENCE: Final = 2.0
+"""In a process that does not keep up, whose queue takes this many times as long as all together is slow itself."""
 IDLE_LANES_MAX: Final = 10_000
 """Paces of idle endpoints that are remembered; beyond it the longest idle are forgotten."""
 
@@ -31,15 +36,57 @@ class Waiting(Protocol):
     @property
     def live(self) -> bool: ...
 
+    @property
+    def crowd(self) -> Hashable:
+        """The partition whose window it fills."""
+
 
 W = TypeVar("W", bound=Waiting)
+
+
+class _Queues(Generic[W]):
+    """First in, first out within each crowd; crowds take turns. One endpoint's work is one crowd, nearly always."""
+
+    __slots__ = ("_crowds", "_size")
+
+    def __init__(self) -> None:
+        self._crowds: dict[Hashable, deque[W]] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, work: W) -> None:
+        queue = self._crowds.get(work.crowd)
+        if queue is None:
+            queue = self._crowds[work.crowd] = deque()
+        queue.append(work)
+        self._size += 1
+
+    def pop(self) -> W:
+        crowd = next(iter(self._crowds))
+        work = self.pop_of(crowd)
+        if len(self._crowds) > 1 and crowd in self._crowds:
+            self._crowds[crowd] = self._crowds.pop(crowd)
+        return work
+
+    def pop_of(self, crowd: Hashable) -> W:
+        queue = self._crowds[crowd]
+        work = queue.popleft()
+        if not queue:
+            del self._crowds[crowd]
+        self._size -= 1
+        return work
+
+    def size_of(self, crowd: Hashable) -> int:
+        return len(self._crowds.get(crowd, ()))
 
 
 @dataclass(slots=True)
 class _Lane(Generic[W]):
     pace: Pace = field(default_factory=Pace)
-    live: deque[W] = field(default_factory=deque)
-    due: deque[W] = field(default_factory=deque)
+    live: _Queues[W] = field(default_factory=_Queues)
+    due: _Queues[W] = field(default_factory=_Queues)
     turns: int = 0
     ready: bool = False
     held: bool = False
@@ -51,7 +98,13 @@ class _Lane(Generic[W]):
         self.turns += 1
         due_turn = self.turns % DUE_EVERY == 0
         first, second = (self.due, self.live) if due_turn else (self.live, self.due)
-        return first.popleft() if first else second.popleft()
+        return first.pop() if first else second.pop()
+
+    def pop_of(self, crowd: Hashable) -> W:
+        return (self.due if self.due.size_of(crowd) else self.live).pop_of(crowd)
+
+    def size_of(self, crowd: Hashable) -> int:
+        return self.due.size_of(crowd) + self.live.size_of(crowd)
 
 
 class Lanes(Generic[W]):
@@ -64,7 +117,12 @@ class Lanes(Generic[W]):
     def __init__(self, total: int) -> None:
         self._total = total
         self._in_flight = 0
+        self._waiting = 0
+        self._rate = Rate()
         self._lanes: dict[str, _Lane[W]] = {}
+        self._crowds: dict[
+            Hashable, set[str]
+        ] = {}  # endpoints that had work of a crowd; some may have none left
         self._ready: deque[str] = deque()
         self._held: list[tuple[float, str]] = []
 
@@ -76,7 +134,7 @@ class Lanes(Generic[W]):
     @property
     def waiting(self) -> int:
         """Deliveries that wait for their turn."""
-        return sum(len(lane) for lane in self._lanes.values())
+        return self._waiting
 
     def add(self, work: W, now_s: float) -> None:
         """Queue a delivery at the end of its lane."""
@@ -84,7 +142,10 @@ class Lanes(Generic[W]):
         if lane is None:
             lane = self._lanes[work.endpoint] = _Lane()
             self._forget_idle()
-        (lane.live if work.live else lane.due).append(work)
+        (lane.live if work.live else lane.due).add(work)
+        self._crowds.setdefault(work.crowd, set()).add(work.endpoint)
+        self._waiting += 1
+        self._rate.begin(now_s)
         self._offer(work.endpoint, lane, now_s)
 
     def take(self, now_s: float) -> W | None:
@@ -98,6 +159,7 @@ class Lanes(Generic[W]):
         work = lane.pop()
         lane.pace.started(now_s)
         self._in_flight += 1
+        self._waiting -= 1
         self._offer(endpoint, lane, now_s)
         return work
 
@@ -113,52 +175,76 @@ class Lanes(Generic[W]):
         """Note how a POST that `take` let start has ended."""
         lane = self._lanes[endpoint]
         self._in_flight -= 1
+        self._rate.count(now_s)
         lane.pace.ended(signal, started_s=started_s, now_s=now_s, retry_after_s=retry_after_s)
         self._offer(endpoint, lane, now_s)
 
-    def remove(self, unwanted: Callable[[W], bool]) -> int:
-        """Take out what waits and is wanted no longer; return how many."""
-        removed = 0
-        for lane in self._lanes.values():
-            before = len(lane)
-            lane.live = deque(work for work in lane.live if not unwanted(work))
-            lane.due = deque(work for work in lane.due if not unwanted(work))
-            removed += before - len(lane)
-        self._ready = deque(name for name in self._ready if self._still_ready(name))
+    def remove(self, crowds: Collection[Hashable]) -> list[W]:
+        """Take out and return all that waits of some crowds."""
+        removed = [
+            work
+            for crowd in crowds
+            for endpoint in self._crowds.pop(crowd, ())
+            for work in self._pop_of(endpoint, crowd)
+        ]
+        self._settle_ready()
         return removed
 
-    def overflow(self, among: Callable[[W], bool], spare: int, now_s: float) -> list[tuple[W, float]]:
+    def overflow(
+        self, crowd: Hashable, most: int, now_s: float, *, saturated: bool = False
+    ) -> list[tuple[W, float]]:
         """Take out what an endpoint can't take soon, oldest first, each with the seconds it would have waited.
 
         What an endpoint takes within `SOON_S` stays: it must not run dry while its work is parked, and a burst to an
-        endpoint that keeps up is not slowed. Beyond that, and beyond the endpoint's share, goes.
+        endpoint that keeps up is not slowed.
 
         Args:
-            among: Which waiting deliveries count: those of the partition whose window fills.
-            spare: How many of them may stay in all, over all endpoints.
+            crowd: The partition whose window fills.
+            most: How many to take out at most; the slowest endpoint's go first.
             now_s: Now.
+            saturated: This process is what everybody waits for. Then only endpoints far slower than the rest are to
+                blame, and to park the others' work would cost it even more.
         """
-        chosen = {name: [work for work in _both(lane) if among(work)] for name, lane in self._lanes.items()}
-        chosen = {name: works for name, works in chosen.items() if works}
-        if sum(map(len, chosen.values())) <= spare or not chosen:
-            return []
-        share = spare // len(chosen)
+        slow = sorted(
+            self._slow(crowd, now_s, self._patience_s(now_s) if saturated else SOON_S), reverse=True
+        )
         parked: list[tuple[W, float]] = []
-        for name, works in chosen.items():
-            lane = self._lanes[name]
-            rate = lane.pace.rate(now_s)
-            if rate is None:
-                continue
-            stays = max(share, ceil(SOON_S * rate))
-            wait_s = len(lane) / rate if rate > 0.01 else float("inf")
-            parked += [(work, wait_s) for work in works[: max(0, len(works) - stays)]]
-        gone = {id(work) for work, _ in parked}
-        self.remove(lambda work: id(work) in gone)
+        for wait_s, endpoint, spare in slow:
+            lane = self._lanes[endpoint]
+            count = min(spare, most - len(parked))
+            parked += [(lane.pop_of(crowd), wait_s) for _ in range(count)]
+        self._waiting -= len(parked)
+        if parked:
+            self._settle_ready()
         return parked
 
     def next_release_s(self) -> float | None:
         """Return when the next endpoint that asked for a pause may be sent to again."""
         return self._held[0][0] if self._held else None
+
+    def _patience_s(self, now_s: float) -> float:
+        return max(SOON_S, PATIENCE * _wait_s(self._waiting, self._rate.per_second(now_s) or 0.0, stuck=0.0))
+
+    def _slow(self, crowd: Hashable, now_s: float, patience_s: float) -> Iterator[tuple[float, str, int]]:
+        """Yield endpoints that do not keep up: how long their work waits, and how many of the crowd need not stay."""
+        for endpoint in list(self._crowds.get(crowd, ())):
+            lane = self._lanes.get(endpoint)
+            size = lane.size_of(crowd) if lane is not None else 0
+            if lane is None or not size:
+                self._crowds[crowd].discard(endpoint)
+                continue
+            rate = lane.pace.rate(now_s)
+            if rate is None or lane.pace.rising(now_s):
+                continue
+            spare = size - ceil(patience_s * rate)
+            if spare > 0:
+                yield _wait_s(len(lane), rate, stuck=float("inf")), endpoint, spare
+
+    def _pop_of(self, endpoint: str, crowd: Hashable) -> list[W]:
+        lane = self._lanes.get(endpoint)
+        works = [lane.pop_of(crowd) for _ in range(lane.size_of(crowd))] if lane is not None else []
+        self._waiting -= len(works)
+        return works
 
     def _offer(self, endpoint: str, lane: _Lane[W], now_s: float) -> None:
         if lane.ready or not len(lane) or lane.pace.in_flight >= int(lane.pace.limit):
@@ -179,6 +265,9 @@ class Lanes(Generic[W]):
                 lane.held = False
                 self._offer(endpoint, lane, now_s)
 
+    def _settle_ready(self) -> None:
+        self._ready = deque(name for name in self._ready if self._still_ready(name))
+
     def _still_ready(self, endpoint: str) -> bool:
         lane = self._lanes[endpoint]
         lane.ready = bool(len(lane))
@@ -192,6 +281,6 @@ class Lanes(Generic[W]):
             del self._lanes[name]
 
 
-def _both(lane: _Lane[W]) -> Iterator[W]:
-    yield from lane.due
-    yield from lane.live
+def _wait_s(waiting: int, rate: float, *, stuck: float) -> float:
+    """Return how long `waiting` deliveries take at a rate; `stuck` where nothing moves."""
+    return waiting / rate if rate > 0.01 else stuck

@@ -16,6 +16,8 @@ from tocsin.kafka.writer import Outgoing, Writer, Written
 
 CONNECTOR = b"tocsin"
 STALLED_S = 2.0
+UNDECIDED_MOST = 512
+"""Writes not yet acknowledged; a crash repeats their POSTs. At 5 ms for an acknowledgement, 100,000 a second fit."""
 
 
 class Outbox:
@@ -48,11 +50,13 @@ class Outbox:
         self._moved_at_s = 0.0
 
     def stalled(self) -> bool:
-        """Whether Kafka has acknowledged nothing for a while: what is sent now could not be decided.
+        """Whether Kafka has acknowledged nothing for a while, or owes much: what is sent now could not be decided.
 
         A process that goes on sending while its decisions are stuck would leave all of it to be repeated.
         """
-        return self._writer.outstanding > 0 and time.monotonic() - self._moved_at_s > STALLED_S
+        outstanding = self._writer.outstanding
+        is_late = time.monotonic() - self._moved_at_s > STALLED_S
+        return outstanding >= UNDECIDED_MOST or (outstanding > 0 and is_late)
 
     def attempt(
         self,

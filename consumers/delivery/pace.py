@@ -21,6 +21,39 @@ RATE_HALF_LIFE_S: Final = 5.0
 RATE_KNOWN_AFTER_S: Final = 1.0
 QUICKEST_DOUBLES_S: Final = 300.0
 """The quickest answer is forgotten this slowly, so that a path that has become slower is learned."""
+RISING_S: Final = 1.0
+"""An endpoint whose limit has doubled until this recently has not shown yet what it takes."""
+
+
+class Rate:
+    """How many POSTs end per second: a decaying count, over the decaying length of the time that was looked at."""
+
+    __slots__ = ("_began_s", "_counted", "_counted_at_s")
+
+    def __init__(self) -> None:
+        self._began_s: float | None = None
+        self._counted = 0.0
+        self._counted_at_s = 0.0
+
+    def begin(self, now_s: float) -> None:
+        """Note that counting makes sense from now on; only the first call counts."""
+        if self._began_s is None:
+            self._began_s = self._counted_at_s = now_s
+
+    def count(self, now_s: float) -> None:
+        """Count one that ended."""
+        self._counted = self._decayed(now_s) + 1
+        self._counted_at_s = now_s
+
+    def per_second(self, now_s: float) -> float | None:
+        """Return the rate, or None while it was looked at too short to say."""
+        if self._began_s is None or now_s - self._began_s < RATE_KNOWN_AFTER_S:
+            return None
+        looked_at = 1.0 - 0.5 ** ((now_s - self._began_s) / RATE_HALF_LIFE_S)
+        return float(self._decayed(now_s) * _LN2 / RATE_HALF_LIFE_S / looked_at)
+
+    def _decayed(self, now_s: float) -> float:
+        return float(self._counted * 0.5 ** (max(0.0, now_s - self._counted_at_s) / RATE_HALF_LIFE_S))
 
 
 class Pace:
@@ -33,12 +66,11 @@ class Pace:
     """
 
     __slots__ = (
-        "_began_s",
-        "_counted",
-        "_counted_at_s",
         "_cut_at_s",
         "_quickest_at_s",
         "_quickest_s",
+        "_rate",
+        "_rose_at_s",
         "_slow_start",
         "held_until_s",
         "in_flight",
@@ -53,9 +85,8 @@ class Pace:
         self._cut_at_s = float("-inf")
         self._quickest_s = float("inf")
         self._quickest_at_s = 0.0
-        self._began_s: float | None = None
-        self._counted = 0.0
-        self._counted_at_s = 0.0
+        self._rose_at_s = float("-inf")
+        self._rate = Rate()
 
     def may_start(self, now_s: float) -> bool:
         """Return whether one more POST may begin."""
@@ -64,8 +95,7 @@ class Pace:
     def started(self, now_s: float) -> None:
         """Note that a POST begins."""
         self.in_flight += 1
-        if self._began_s is None:
-            self._began_s = self._counted_at_s = now_s
+        self._rate.begin(now_s)
 
     def ended(
         self, signal: Signal, *, started_s: float, now_s: float, retry_after_s: float | None = None
@@ -80,12 +110,11 @@ class Pace:
         """
         was_needed = self.in_flight * 2 >= self.limit
         self.in_flight -= 1
-        self._counted = self._decayed(now_s) + 1
-        self._counted_at_s = now_s
+        self._rate.count(now_s)
         if signal == "success":
             at_once = self._at_once(now_s - started_s, now_s)
             if was_needed and at_once:
-                self.limit = min(CEILING, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
+                self._rise(now_s)
             self._slow_start = self._slow_start and at_once
         elif signal == "overload":
             self._cut(started_s, now_s)
@@ -94,11 +123,16 @@ class Pace:
 
     def rate(self, now_s: float) -> float | None:
         """Return how many POSTs end per second, or None while it has been in use too short to say."""
-        if self._began_s is None or now_s - self._began_s < RATE_KNOWN_AFTER_S:
-            return None
-        # A decaying count of what ended, over the decaying length of the time that was looked at.
-        looked_at = 1.0 - 0.5 ** ((now_s - self._began_s) / RATE_HALF_LIFE_S)
-        return float(self._decayed(now_s) * _LN2 / RATE_HALF_LIFE_S / looked_at)
+        return self._rate.per_second(now_s)
+
+    def rising(self, now_s: float) -> bool:
+        """Return whether it is still being found out how much the endpoint takes: its rate says nothing yet."""
+        return self._slow_start and now_s - self._rose_at_s < RISING_S
+
+    def _rise(self, now_s: float) -> None:
+        if self.limit < CEILING:
+            self.limit = min(CEILING, self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
+            self._rose_at_s = now_s
 
     def _at_once(self, took_s: float, now_s: float) -> bool:
         faded_s = self._quickest_s * 2 ** ((now_s - self._quickest_at_s) / QUICKEST_DOUBLES_S)
@@ -111,9 +145,6 @@ class Pace:
             self.limit = max(FLOOR, self.limit / 2)
             self._cut_at_s = now_s
         self._slow_start = False
-
-    def _decayed(self, now_s: float) -> float:
-        return float(self._counted * 0.5 ** (max(0.0, now_s - self._counted_at_s) / RATE_HALF_LIFE_S))
 
 
 _LN2: Final = 0.693147

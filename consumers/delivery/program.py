@@ -14,12 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consumers.delivery import schedule
+from consumers.delivery import saturation, schedule
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
@@ -28,6 +28,7 @@ from consumers.delivery.memory import Memory
 from consumers.delivery.outbox import Outbox
 from consumers.delivery.outcome import Answered, Outcome
 from consumers.delivery.pace import Signal
+from consumers.delivery.saturation import Saturation
 from consumers.delivery.verdict import Verdict, judge
 from consumers.delivery.warmup import Warmup
 from tocsin import deliveries, failpoints
@@ -44,6 +45,8 @@ _log = logging.getLogger("tocsin.delivery")
 PUMP_EVERY_S: Final = 0.05
 PARK_AT: Final = 0.75
 """A partition whose window is this full parks what does not keep up."""
+PARK_AT_ONCE: Final = 8
+"""Between so many, everybody else has a turn of the loop: parking one costs about as much as a POST."""
 UNREACHABLE: Final = frozenset({"dns", "connect", "timeout", "local"})
 OUTAGE: Final = "hardly any endpoint can be reached: the fault is ours"
 CUT_BEFORE_S: Final = 0.7
@@ -72,6 +75,10 @@ class Work:
     @property
     def endpoint(self) -> str:
         return self.delivery.subscription_id
+
+    @property
+    def crowd(self) -> Part:
+        return self.record.part
 
     @property
     def source(self) -> Source:
@@ -113,7 +120,9 @@ class Delivering:
         self._loop = asyncio.get_running_loop()
         self._memory = Memory()
         self._breaker = Breaker()
+        self._saturation = Saturation(time.monotonic(), saturation.wanted_s())
         self._cold: dict[Part, deque[Work]] = {}  # partitions whose decisions are not known yet
+        self._learning: Counter[Part] = Counter()  # answers to come: the last tells of this assignment
         self._unmatched: deque[Work] = deque()  # their subscription's version has not been read yet
         self._open: dict[Part, set[Work]] = {}
         self._identities: set[str] = set()
@@ -194,6 +203,7 @@ class Delivering:
     def _begin(self, parts: Sequence[Part]) -> None:
         for part in parts:
             self._cold[part] = deque()
+            self._learning[part] += 1
             self._open[part] = set()
 
     def _learned(self, part: Part, known: Sequence[tuple[str, Source, bytes]]) -> None:
@@ -203,7 +213,8 @@ class Delivering:
     def _warm(self, part: Part, known: Sequence[tuple[str, Source, bytes]]) -> None:
         for identity, source, packed in known:
             self._memory.add(identity, source, packed)
-        waiting = self._cold.pop(part, None)
+        self._learning[part] -= 1
+        waiting = self._cold.pop(part, None) if not self._learning[part] else None
         if waiting:
             self._take(waiting)
 
@@ -246,9 +257,10 @@ class Delivering:
         """Serve until asked to stop, then end open work within the deadline."""
         error: BaseException | None = None
         while not stop and (error := self.failed or self._outbox.failed) is None:
+            self._saturation.note(time.monotonic(), saturation.wanted_s())
             self._match_again()
             self._pump()
-            self._relieve()
+            await self._relieve()
             await asyncio.sleep(PUMP_EVERY_S)
             if self._lanes.in_flight:
                 failpoints.hit("delivery.after_send")
@@ -334,7 +346,10 @@ class Delivering:
         was_open = self._breaker.open
         self._breaker.note(work.endpoint, reachable=reachable, now_s=time.monotonic())
         if self._breaker.open != was_open:
-            _log.error("hardly any endpoint can be reached: %s", "deliveries wait" if self._breaker.open else "no longer")
+            _log.error(
+                "hardly any endpoint can be reached: %s",
+                "deliveries wait" if self._breaker.open else "no longer",
+            )
         if self._breaker.open and not reachable:
             return schedule.parked(work.progress, _now_ms(), reason=OUTAGE, fault="tocsin")
         status = outcome.status if isinstance(outcome, Answered) else None
@@ -387,24 +402,30 @@ class Delivering:
         else:
             self._loop.call_later(PUMP_EVERY_S, self._guarded, self._write, work, write)
 
-    def _relieve(self) -> None:
+    async def _relieve(self) -> None:
         """Park what does not keep up in partitions whose window fills."""
         for part in self.reader.parts:
-            if self.reader.fill(part) < PARK_AT:
-                continue
-            held = self._open.get(part)
-            if not held:
-                continue
-            works = self._lanes.overflow(held.__contains__, len(held) // 2, time.monotonic())
+            fill = self.reader.fill(part)
+            if fill >= PARK_AT:
+                await self._park(part, int(len(self._open.get(part, ())) * (1 - PARK_AT / fill)) + 1)
+
+    async def _park(self, part: Part, most: int) -> None:
+        parked = 0
+        while parked < most and not self._stopping:
+            works = self._lanes.overflow(
+                part, min(PARK_AT_ONCE, most - parked), time.monotonic(), saturated=bool(self._saturation)
+            )
             for work, wait_s in works:
                 decision = schedule.parked(work.progress, _now_ms(), wait_s)
                 self._decide(
                     work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms())
                 )
-            if works:
-                _log.warning(
-                    "%s %d: parked %d deliveries of endpoints that do not keep up", *part, len(works)
-                )
+            parked += len(works)
+            if not works:
+                break
+            await asyncio.sleep(0)
+        if parked:
+            _log.debug("%s %d: parked %d deliveries of endpoints that do not keep up", *part, parked)
 
     # --- handing back -------------------------------------------------------------------------------------------
 
@@ -429,15 +450,7 @@ class Delivering:
 
     def _drop_waiting(self, parts: set[Part]) -> None:
         """Forget what has not begun; the next owner reads it again."""
-        waiting: list[Work] = []
-
-        def unwanted(work: Work) -> bool:
-            if work.record.part in parts:
-                waiting.append(work)
-                return True
-            return False
-
-        self._lanes.remove(unwanted)
+        waiting = self._lanes.remove(parts)
         waiting += [work for work in self._unmatched if work.record.part in parts]
         self._unmatched = deque(work for work in self._unmatched if work.record.part not in parts)
         for work in waiting:

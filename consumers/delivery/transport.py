@@ -72,7 +72,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: No answer came; the cause is chained.
         """
-        body = request.content
+        body = request.read()
         with _as_httpx():
             response = await self._session.request(
                 request.method,

@@ -375,6 +375,15 @@ def test_endpoint_is_added_listed_and_removed(tocsin: Tocsin) -> None:
     (row,) = known.json("endpoints", "list")
     assert (row["id"], row["events"]) == (added["id"], ["drift.*"])
     assert added["id"] in known.run("endpoints", "list")[0]
+    known.run("endpoints", "disable", added["id"])
+    assert "disabled by its owner" in known.run("endpoints", "list")[0]
+    assert known.json("endpoints", "test", added["id"], TYPE)["delivery_id"]
+    known.run("endpoints", "enable", added["id"])
+    rotated = known.json("endpoints", "rotate", added["id"], "--keep-old", "1h")
+    assert rotated["secret"] != added["secret"]
+    assert [each["expires_at"] is None for each in rotated["secrets"]] == [True, False]
+    (row,) = known.json("endpoints", "list")
+    assert (row["active"], row["version"]) == (True, 4)
     known.run("endpoints", "remove", added["id"])
     assert known.json("endpoints", "list") == []
     _, err = known.run("endpoints", "add", "http://127.0.0.1:9000/", "--events", "drift.alrt", code=1)

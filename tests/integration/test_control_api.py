@@ -24,7 +24,8 @@ from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
 from tests.harness.installation import Api, Installation, free_port, installation
 from tocsin import keys, secrets, subscriptions
-from tocsin.errors import NotAcknowledged
+from tocsin.client import Client
+from tocsin.errors import NotAcknowledged, RequestRefused
 from tocsin.kafka import pipeline
 from tocsin.kafka.tables import Table
 from tocsin.kafka.writer import Outgoing, Writer
@@ -240,6 +241,56 @@ def test_hundredth_and_first_request_within_a_minute_is_429(api: Api) -> None:
     assert answers[-1].status_code == 429
     assert 0 < int(answers[-1].headers["retry-after"]) <= 60
     assert all('"default";q=100;w=60' in answer.headers["ratelimit-policy"] for answer in answers)
+
+
+def test_client_goes_through_the_life_of_a_webhook(world: Installation, organization: str) -> None:
+    key = caller(world, organization, "manage", "read", system="tork").key
+    with Client(world.api_url, key) as client:
+        webhook = client.webhooks.create(
+            url="https://example.com/webhooks/tork",
+            events=["policy.violation", "budget.*"],
+            secret="whsec_your_signing_secret",
+            description="as documented",
+        )
+        assert webhook.id.startswith("wh_")
+        assert webhook.secret == "whsec_your_signing_secret"
+        assert webhook.fields["description"] == "as documented"
+        assert [each.id for each in client.webhooks.list()] == [webhook.id]
+        disabled = client.webhooks.change(webhook.id, active=False, if_version=webhook.version)
+        assert (disabled.active, disabled.version) == (False, 2)
+        with pytest.raises(RequestRefused, match="changed meanwhile") as refused:
+            client.webhooks.change(webhook.id, active=True, if_version=webhook.version)
+        assert refused.value.status == 412
+        assert client.webhooks.get(webhook.id).secret is None
+        rotated = client.webhooks.rotate_secret(webhook.id)
+        assert rotated.secret not in (None, webhook.secret)
+        assert client.webhooks.test(webhook.id, "policy.violation")
+        assert {each["type"] for each in client.event_types()} == set(load_systems()["tork"].event_types)
+        client.webhooks.delete(webhook.id)
+        assert list(client.webhooks.list()) == []
+        with pytest.raises(RequestRefused, match=r"events\.0"):
+            client.webhooks.create(url="https://example.com/", events=["nope"])
+
+
+def test_client_lists_every_page(world: Installation, organization: str) -> None:
+    key = caller(world, organization, "manage", "read", system="tork").key
+    with Client(world.api_url, key) as client:
+        made = [client.webhooks.create(url="https://example.com/", events=["*"]).id for _ in range(5)]
+        assert [each.id for each in client.webhooks.list(page_size=2)] == made
+
+
+def test_example_of_managing_webhooks_runs(world: Installation, organization: str) -> None:
+    key = caller(world, organization, "manage", "read", system="governlayer").key
+    ended = subprocess.run(
+        [sys.executable, str(CHECKOUT / "examples" / "manage_webhooks.py"), "https://example.com/hooks"],
+        env={**os.environ, "TOCSIN_API": world.api_url, "TOCSIN_API_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "Version 2 is disabled" in ended.stdout
+    assert ended.stdout.count("secret: whsec_") == 2
 
 
 def test_openapi_document_is_served(world: Installation) -> None:

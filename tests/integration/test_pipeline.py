@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
 from deploy.local.demo.receiver import Received, Receiver
 from deploy.local.demo.verification import DOCUMENTED
@@ -106,6 +107,26 @@ def test_failed_test_event_is_tried_again_though_the_endpoint_is_disabled(shared
         topic = shared.topics.delay(load_systems()["governlayer"].retries[0])
         (waiting,) = shared.wait_for(topic, lambda m: m.key() == subscription.encode())
     assert header(waiting, "tocsin_test") == "1"
+
+
+def test_receiver_verifies_with_either_secret_while_one_rotates(shared: Installation) -> None:
+    """With an independent library where several signatures are sent, and with the old secret where one is."""
+    with Receiver() as several, Receiver() as single:
+        organization = f"org-{uuid.uuid4().hex[:8]}"
+        api = Api(shared.api_url, shared.api_key("governlayer", organization))
+        both = api.subscribe(several.url, ["drift.alert"], format="standard-webhooks")
+        one = api.subscribe(single.url, ["drift.alert"])
+        new = api.call("POST", f"/v1/webhooks/{both['id']}/secret").json()["secret"]
+        assert api.call("POST", f"/v1/webhooks/{one['id']}/secret").status_code == 200
+        time.sleep(1.5)  # as above
+        example = load_systems()["governlayer"].event_types["drift.alert"].example
+        with Publisher("governlayer", source="/test", settings=shared.settings) as publisher:
+            publisher.publish("drift.alert", example, organization=organization)
+        (request,) = several.wait_for(1)
+        (other,) = single.wait_for(1)
+    for secret in (new, both["secret"]):
+        Webhook(secret).verify(request.body, dict(request.headers))
+    assert DOCUMENTED["governlayer"](other.headers, other.body, one["secret"])
 
 
 def test_deleted_subscription_gets_nothing_more(shared: Installation) -> None:

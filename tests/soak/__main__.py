@@ -7,6 +7,7 @@ is 0 only if nothing was lost or forked and R is at most B. What is counted, and
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import sys
@@ -31,6 +32,8 @@ SHOWN_MOST = 10
 def main(arguments: list[str]) -> int:
     """Run a soak and return the exit code."""
     options = _options(arguments)
+    # While the broker is down, every client of this process says so several times a second.
+    logging.getLogger("tocsin.kafka").setLevel(logging.CRITICAL)
     home = Path(tempfile.mkdtemp(prefix="tocsin-soak-"))
     plan = _plan(options)
     os.environ[wire_contracts.VARIABLE] = str(contracts.write(home / "contracts", plan.tiers))

@@ -9,7 +9,8 @@ Bound       the POSTs that were open when a delivery process died: seen by an en
             record. Only these may be repeated, so each repeated POST is also looked up: one that was open at no crash
             is unexplained, however large the bound is.
 
-A POST belongs to an attempt record of its delivery if it arrived between that attempt's start and its end.
+A POST belongs to an attempt record of its delivery if it arrived between that attempt's start and the writing of the
+record.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ OPEN_MAX_MS: Final = 35_000
 ON_ITS_WAY_MS: Final = 500
 """What a process had written when it died may reach an endpoint this much later."""
 CLOCK_MS: Final = 30
-"""Start and end of an attempt are whole milliseconds of another process; its thread may wait before it looks."""
+"""The times of an attempt are whole milliseconds of another process."""
 
 HELD_UP_MS: Final = 1_000
 """A delivery to an endpoint that answers at once and takes longer than this was held up."""
@@ -154,7 +155,8 @@ def contradictions(tried: Iterable[Tried]) -> list[str]:
         if (first.verdict, first.next_tier) != (each.verdict, each.next_tier):
             found.append(f"{each.identity} was decided as {first.verdict} and as {each.verdict}")
         if each.verdict in FINAL:
-            ends[each.identity[:2]] = each.step
+            run = each.identity[:2]
+            ends[run] = min(each.step, ends.get(run, each.step))
     found += [
         f"{identity} was decided after its run had ended at step {ends[identity[:2]]}"
         for identity in decided
@@ -191,7 +193,7 @@ def match(posts: Iterable[Post], tried: Iterable[Tried]) -> tuple[list[Post], li
             (
                 each
                 for each in candidates
-                if each.started_ms - CLOCK_MS <= post.at_ms <= each.ended_ms + CLOCK_MS
+                if each.started_ms - CLOCK_MS <= post.at_ms <= each.decided_ms + CLOCK_MS
             ),
             None,
         )
@@ -208,8 +210,8 @@ def open_at_crashes(
 ) -> tuple[set[Post], int]:
     """Return the undecided POSTs that were open at a crash, and how many POSTs in all were open at one.
 
-    A POST that was decided later by another, living process was open too: that it was not this process's, the
-    ledgers cannot tell. Each counts once.
+    A POST that was decided later, so by a process that lived on, was open as well: whose it was, an endpoint cannot
+    see. What arrives after the crash counts only if it is never decided. Each counts once.
     """
     decided = {post: each.decided_ms for post, each in matched}
     posts = sorted([*undecided, *decided], key=lambda post: post.at_ms)
@@ -219,7 +221,9 @@ def open_at_crashes(
         first = bisect_left(arrivals, crash.at_ms - OPEN_MAX_MS)
         last = bisect_right(arrivals, crash.seen_ms + ON_ITS_WAY_MS)
         open_ones.update(
-            post for post in posts[first:last] if decided.get(post, float("inf")) >= crash.at_ms - CLOCK_MS
+            post
+            for post in posts[first:last]
+            if post not in decided or (post.at_ms <= crash.seen_ms and decided[post] >= crash.at_ms)
         )
     return open_ones.intersection(undecided), len(open_ones)
 

@@ -118,7 +118,7 @@ def answer(behaviour: Behaviour, delivery_id: str, time_: int, *, repaired: bool
         case "flaky" if time_ == 1 and dice < 5:
             return 500, {}
         case "busy" if time_ == 1 and dice == 0:
-            return 429, {"Retry-After": "6"}
+            return 429, {"Retry-After": "2"}
         case "busy" if time_ == 1 and dice < 3:
             return 503, {}
         case _:

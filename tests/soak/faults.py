@@ -12,7 +12,6 @@ from typing import Final
 from deploy.local.stack import Stack
 from tests.soak.ledgers import Crash
 from tests.soak.supervision import Supervisor
-from tocsin import failpoints
 
 CALM_S: Final = 5.0
 """How long a takeover may take beyond the dead member's session."""
@@ -28,12 +27,7 @@ ARMED: Final[Mapping[str, str]] = {
     "control": "control.before_answer:0.05",
     "replay": "replay.half_way:0.02",
 }
-"""Failpoints of one copy of each program, by program."""
-
-
-def armed(name: str) -> Mapping[str, str]:
-    """Return the environment of a program that may die at its failpoints."""
-    return {failpoints.VARIABLE: ARMED[name], failpoints.PERMISSION: "1"}
+"""Failpoints of the first copy of each program."""
 
 
 @dataclass(slots=True)
@@ -138,6 +132,7 @@ class Storm:
     def _calm_kill(self) -> None:
         if self.happened:
             self.supervisor.thaw_all()
+            self.supervisor.disarm()
             self.supervisor.await_rest(30.0)
             self._wait(self.calm_s)
         victims = self.supervisor.ready("delivery")
@@ -145,10 +140,11 @@ class Storm:
             self.happened["calm kill"] += 1
             self.calm.append(self.supervisor.kill(self.rng.choice(victims)))
             self._wait(self.calm_s)
+        self.supervisor.arm(ARMED)
 
     def _kill_broker(self) -> None:
         self.happened["broker kill"] += 1
-        self.stack.broker.kill()
+        self.supervisor.broker_dies(self.stack.broker.kill)
         self.broker_killed += 1
         self._wait(self.rng.uniform(0.0, 6.0))
         self.stack.broker.start()

@@ -72,7 +72,6 @@ class Tried:
         next_tier: Where it waits next.
         posted: Whether a POST belongs to it.
         started_ms: When that POST began.
-        ended_ms: When its answer was in.
         decided_ms: When the record was handed to the broker.
     """
 
@@ -83,7 +82,6 @@ class Tried:
     next_tier: str | None
     posted: bool
     started_ms: float
-    ended_ms: float
     decided_ms: float
     live: bool = True
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from deploy.local.programs import Fleet, Program
 from tests.soak.ledgers import Crash
+from tocsin import failpoints
 
 LOOK_EVERY_S: Final = 0.02
+STALLED_MS: Final = 2_000.0
+"""Delivery goes on sending for this long after Kafka has ceased to answer."""
 
 State = Literal["running", "frozen", "stopping", "leaving"]
 """`stopping` is started again once it has ended, `leaving` is not."""
@@ -94,6 +97,13 @@ class Supervisor:
             self.kills += 1
             return self._crashed(ward, f"{ward.label} killed", before, now_ms())
 
+    def broker_dies(self, kill: Callable[[], None]) -> None:
+        """Kill the broker: what is answered from now on cannot be decided until it is back, by whoever owns it then."""
+        with self._lock:
+            before = now_ms()
+            kill()
+            self.crashes.append(Crash("broker killed", before, before + STALLED_MS))
+
     def ask_to_stop(self, ward: Ward, *, for_good: bool = False) -> None:
         """Ask a process to stop."""
         with self._lock:
@@ -127,6 +137,30 @@ class Supervisor:
         """Return who is not running and ready."""
         with self._lock:
             return [ward.label for ward in self.wards if not ward.is_ready]
+
+    def arm(self, failpoints_of: Mapping[str, str]) -> None:
+        """Let the first copy of each program die at failpoints, from its next start on.
+
+        Args:
+            failpoints_of: Program to the value of `TOCSIN_FAILPOINT`.
+        """
+        with self._lock:
+            for ward in self.wards:
+                if ward.program.number == 1:
+                    points = {
+                        failpoints.VARIABLE: failpoints_of[ward.program.name],
+                        failpoints.PERMISSION: "1",
+                    }
+                    ward.program = replace(ward.program, environment={**ward.program.environment, **points})
+
+    def disarm(self) -> None:
+        """Let those that may die at a failpoint stop, and start again without."""
+        with self._lock:
+            for ward in self.wards:
+                if failpoints.VARIABLE in ward.program.environment:
+                    safe = {k: v for k, v in ward.program.environment.items() if k != failpoints.VARIABLE}
+                    ward.program = replace(ward.program, environment=safe)
+                    self.ask_to_stop(ward)
 
     def await_rest(self, timeout_s: float) -> None:
         """Return once everyone is running and ready, or after a while in any case."""
@@ -182,8 +216,8 @@ class Supervisor:
             ward.state in ("stopping", "leaving") and ward.program.says("stopped")
         ):
             return
-        words = ward.program.process.complaint()
-        if "stops: " in words or "Error" in words or "Traceback" in words:
+        words = _last_words(ward.program)
+        if words:
             self.failures.append(f"{ward.label}: {words}")
         else:
             self.kills += 1  # a failpoint: whoever dies by one has no last words
@@ -193,6 +227,14 @@ class Supervisor:
 def now_ms() -> float:
     """Return the time of day, milliseconds since the epoch."""
     return time.time_ns() / 1_000_000
+
+
+def _last_words(program: Program) -> str:
+    """Return why a program has ended by itself; who was killed has had no time to say anything."""
+    lines = program.process.log_file.read_text(errors="replace").splitlines()
+    if any(line.startswith("Traceback") for line in lines):
+        return lines[-1]
+    return next((line for line in reversed(lines) if " stops: " in line), "")
 
 
 def _keep_log(program: Program) -> None:

@@ -92,11 +92,6 @@ class Tail:
     def _tried(self, message: Message) -> Tried:
         assert self._decode is not None
         record: Any = self._decode(message.value()).record
-        started_ms = (
-            1000 * record["started_at"].timestamp()
-            if hasattr(record["started_at"], "timestamp")
-            else record["started_at"]
-        )
         return Tried(
             delivery_id=record["delivery_id"],
             run=record["run"],
@@ -104,8 +99,7 @@ class Tail:
             verdict=record["verdict"],
             next_tier=record["next_tier"],
             posted=record["posted"],
-            started_ms=started_ms,
-            ended_ms=started_ms + record["duration_ms"],
+            started_ms=record["started_at"],
             decided_ms=message.timestamp()[1],
             live=record["source_topic"] == self.own.topics.deliveries,
         )

@@ -13,7 +13,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tocsin.cli import deadletters, deliveries, endpoints, events, failure, keys, listen, publish, replay
+from tocsin.cli import (
+    deadletters,
+    deliveries,
+    endpoints,
+    events,
+    failure,
+    keys,
+    listen,
+    publish,
+    replay,
+    upkeep,
+)
 from tocsin.errors import TocsinError
 
 app = typer.Typer(
@@ -51,6 +62,7 @@ app.command(epilog="Example: tocsin publish governlayer drift.alert --example --
 )
 app.command(epilog="Example: tocsin events driftguard")(events.events)
 app.command(epilog="Example: tocsin listen --register --events '*'")(listen.listen)
+upkeep.install(endpoints.app)
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(deadletters.app, name="dlq")

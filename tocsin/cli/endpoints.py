@@ -55,7 +55,7 @@ def add(
     as_json: output.AsJson = False,
 ) -> None:
     """Register an endpoint, and show its signing secret this once."""
-    from tocsin.cli.api import Api
+    from tocsin.cli.api import client
 
     wanted = request(
         url,
@@ -66,9 +66,9 @@ def add(
         secret=secret,
         description=description,
     )
-    with Api() as api:
+    with client() as api:
         try:
-            created = api.add(wanted)
+            created = api.webhooks.create(**wanted).fields
         except RequestRefused as error:
             raise refused(error, url) from error
     if as_json:
@@ -82,10 +82,10 @@ def add(
 @app.command("list", epilog="Example: tocsin endpoints list --json")
 def list_(as_json: output.AsJson = False) -> None:
     """List your organization's endpoints."""
-    from tocsin.cli.api import Api
+    from tocsin.cli.api import client
 
-    with Api() as api:
-        found = list(api.endpoints())
+    with client() as api:
+        found = [dict(each.fields) for each in api.webhooks.list()]
     if as_json:
         output.json_document(found)
         return
@@ -112,10 +112,10 @@ def remove(
     endpoint_id: Annotated[str, typer.Argument(metavar="ID", help="As `tocsin endpoints list` shows it.")],
 ) -> None:
     """Remove an endpoint. What is still to be delivered to it becomes dead letters."""
-    from tocsin.cli.api import Api
+    from tocsin.cli.api import client
 
-    with Api() as api:
-        api.remove(endpoint_id)
+    with client() as api:
+        api.webhooks.delete(endpoint_id)
     output.notice(f"endpoint {endpoint_id} is removed")
 
 

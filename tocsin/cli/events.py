@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli import output
+from tocsin.cli.failure import usage
 
 if TYPE_CHECKING:
     from tocsin.wire.systems import EventType, System
@@ -17,12 +18,21 @@ def events(
     event_type: Annotated[
         str | None, typer.Argument(metavar="TYPE", help="Show this one's fields and example.")
     ] = None,
+    asyncapi: Annotated[
+        bool, typer.Option("--asyncapi", help="Print an AsyncAPI 3 document of all topics.")
+    ] = False,
     as_json: output.AsJson = False,
 ) -> None:
     """List event types, or show one: its fields and an example."""
     from tocsin.cli.contracts import known_system, known_type
+    from tocsin.wire import catalogue
     from tocsin.wire.systems import load_systems
 
+    if asyncapi:
+        if system is not None:
+            raise usage("--asyncapi tells of all topics: name no system beside it")
+        _document()
+        return
     if system is not None and event_type is not None:
         chosen = known_system(system)
         _show(chosen, known_type(chosen, event_type), as_json)
@@ -31,12 +41,17 @@ def events(
     systems = [known_system(system)] if system is not None else [loaded[name] for name in loaded]
     rows = [(each, known) for each in systems for known in each.event_types.values()]
     if as_json:
-        output.json_document([_summary(each, known) for each, known in rows])
+        output.json_document([catalogue.entry(each, known) for each, known in rows])
         return
     output.table(
-        ("system", "event type", "description"),
+        ("system", "event type", "version", "description"),
         [
-            (output.styled(each.name, "cyan"), output.styled(known.name, "bold"), known.description)
+            (
+                output.styled(each.name, "cyan"),
+                output.styled(known.name, "bold"),
+                str(known.version),
+                known.description,
+            )
             for each, known in rows
         ],
         empty="this installation knows no events",
@@ -73,24 +88,31 @@ def type_name(node: Any) -> str:
     return type_name(node["type"])
 
 
-def _summary(system: System, known: EventType) -> dict[str, Any]:
-    return {"system": system.name, "type": known.name, "description": known.description}
+def _document() -> None:
+    from importlib.metadata import version
+
+    from tocsin import settings
+    from tocsin.kafka import asyncapi
+    from tocsin.kafka.topics import Topics
+    from tocsin.wire.systems import load_systems
+
+    topics = Topics(settings.load().topic_prefix)
+    output.json_document(asyncapi.document(load_systems(), topics, version("tocsin")))
 
 
 def _show(system: System, known: EventType, as_json: bool) -> None:
+    from tocsin.wire import catalogue
+
     described = fields(dict(known.schema))
     if as_json:
-        output.json_document(
-            _summary(system, known)
-            | {"schema": known.fullname, "fields": described, "example": known.example}
-        )
+        output.json_document(catalogue.entry(system, known) | {"record": known.fullname, "fields": described})
         return
     import orjson
 
     out = output.console()
     out.print(
         output.styled(f"{known.name}  ", "bold"),
-        output.styled(f"{system.title}, {known.fullname}", "dim"),
+        output.styled(f"{system.title}, {known.fullname}, version {known.version}", "dim"),
         sep="",
     )
     out.print(output.styled(known.description))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tocsin.errors import (
+    ApiUnavailable,
     ConfigurationError,
     DestinationNotAllowed,
     EventInvalid,
@@ -24,6 +25,7 @@ INTERRUPTED: Final = 130
 _REMEDIES: Final[tuple[tuple[type[TocsinError], str], ...]] = (
     (KafkaUnavailable, "`make up` starts a local one, TOCSIN_KAFKA names another"),
     (RegistryUnavailable, "`make up` starts a local one, TOCSIN_REGISTRY names another"),
+    (ApiUnavailable, "`make up` starts it, TOCSIN_API names another"),
     (NotAcknowledged, "it may or may not be stored (an event is safe to publish again under its --id)"),
     (EventInvalid, "nothing was sent"),
 )

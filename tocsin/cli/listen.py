@@ -237,17 +237,17 @@ def _registration(
     receiver: Receiver, wire: WireFormat, endpoint: Mapping[str, Any], ended: threading.Event
 ) -> Iterator[None]:
     """Have an endpoint registered while this lasts; it begins once no matching event can be missed any more."""
-    from tocsin.cli.api import Api
+    from tocsin.cli.api import client
 
-    with Api() as api:
-        created = api.add(endpoint)
+    with client() as api:
+        created = api.webhooks.create(**endpoint).fields
         try:
             receiver.verify = _verifier(wire, [created["secret"]]) if created.get("secret") else None
             output.notice(f"registered {created['id']} for {', '.join(created['events'])}")
             ended.wait(max(times.moment_ms(created["effective_at"], 0) / 1000 - time.time(), 0.0))
             yield
         finally:
-            api.remove(created["id"])
+            api.webhooks.delete(created["id"])
             output.notice(f"removed {created['id']}")
 
 

@@ -130,7 +130,9 @@ class Writer:
     def _produce(self, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int) -> None:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                stored = Written(message.partition() or 0, message.offset() or 0, None, message.timestamp()[1])
+                stored = Written(
+                    message.partition() or 0, message.offset() or 0, None, message.timestamp()[1]
+                )
                 self._end(done, stored)
             else:
                 self._failed(error, record, done, wanted, tries)

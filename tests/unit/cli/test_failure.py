@@ -32,6 +32,8 @@ SHOWING = {
     "replay",
     "status",
     "create",
+    "test",
+    "rotate",
 }
 
 

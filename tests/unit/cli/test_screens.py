@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tocsin.cli import api, deadletters, deliveries, endpoints, events, jobs, keys, listen, run
+from tocsin import client
+from tocsin.cli import deadletters, deliveries, endpoints, events, jobs, keys, listen, run
 from tocsin.cli.failure import FAILED, USAGE, Failure
 from tocsin.cli.receiver import Received
 from tocsin.deadletters import DeadLetter
@@ -230,7 +231,7 @@ def test_pair_may_have_an_equals_sign_in_its_value() -> None:
     ],
 )
 def test_problem_is_told_in_its_own_words(content: bytes, words: str) -> None:
-    assert api.said(content, "Bad Gateway") == words
+    assert client.said(content, "Bad Gateway") == words
 
 
 def test_api_that_is_down_is_one_line_with_the_remedy(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.delivery.lanes import DUE_EVERY, Lanes
+from consumers.delivery.lanes import DUE_EVERY, SOON_S, Lanes
 from consumers.delivery.pace import CEILING, FLOOR, START, Pace
 
 
@@ -18,6 +18,7 @@ class Item:
     endpoint: str
     number: int = 0
     live: bool = True
+    crowd: str = "p0"
 
 
 def filled(*items: Item, total: int = 1_000) -> Lanes[Item]:
@@ -132,24 +133,101 @@ def test_limit_is_halved_once_when_many_of_one_round_time_out() -> None:
     assert pace.limit == START / 2
 
 
-def test_overflow_parks_the_oldest_of_what_does_not_keep_up_and_leaves_the_others() -> None:
+def served(until_s: int, **per_second: int) -> Lanes[Item]:
+    """Lanes whose endpoints have taken what came, evenly, from second 0 on."""
+    lanes: Lanes[Item] = Lanes(1_000)
+    moments = [(n / rate, name) for name, rate in per_second.items() for n in range(rate * until_s)]
+    for now_s, endpoint in sorted(moments):
+        lanes.add(Item(endpoint), now_s)
+        assert lanes.take(now_s) == Item(endpoint)
+        lanes.done(endpoint, "neutral", started_s=now_s, now_s=now_s)
+    return lanes
+
+
+def test_overflow_parks_the_oldest_of_what_hangs_and_leaves_the_others() -> None:
     slow = [Item("slow", n) for n in range(100)]
     lanes = filled(*slow, Item("well"))
     begun = len(drain(lanes))
-    parked = lanes.overflow(lambda item: True, spare=20, now_s=30.0)
-    assert [item for item, _ in parked] == slow[begun - 1 : 80]
-    assert lanes.waiting == 20
+    parked = lanes.overflow("p0", 30, now_s=30.0)
+    assert [item for item, _ in parked] == slow[begun - 1 : begun + 29]
+    assert {wait_s for _, wait_s in parked} == {float("inf")}
+    assert lanes.waiting == 100 - (begun - 1) - 30
+
+
+def test_overflow_parks_only_work_of_the_partition_that_fills() -> None:
+    lanes = filled(*(Item("slow", n, crowd=f"p{n % 2}") for n in range(100)))
+    drain(lanes)
+    parked = lanes.overflow("p1", 1_000, now_s=30.0)
+    assert {item.crowd for item, _ in parked} == {"p1"}
+    assert lanes.overflow("p1", 1_000, now_s=30.0) == []
+    assert lanes.overflow("p2", 1_000, now_s=30.0) == []
+
+
+def test_overflow_leaves_what_the_endpoint_takes_soon() -> None:
+    lanes = served(20, slow=2)
+    for n in range(100):
+        lanes.add(Item("slow", 1_000 + n), 20.0)
+    parked = lanes.overflow("p0", 1_000, now_s=20.0)
+    assert lanes.waiting == pytest.approx(2 * SOON_S, abs=2)
+    assert parked[0][0].number == 1_000
+    assert parked[0][1] == pytest.approx(50, rel=0.05)
 
 
 def test_overflow_leaves_a_burst_to_an_endpoint_that_keeps_up() -> None:
-    lanes: Lanes[Item] = Lanes(1_000)
-    for n in range(200):
-        lanes.add(Item("fast", n), n / 100)
-        assert lanes.take(n / 100) is not None
-        lanes.done("fast", "success", started_s=n / 100, now_s=n / 100)
+    lanes = served(2, fast=100)
     for n in range(100):
         lanes.add(Item("fast", 1_000 + n), 2.0)
-    assert lanes.overflow(lambda item: True, spare=20, now_s=2.0) == []
+    assert lanes.overflow("p0", 1_000, now_s=2.0) == []
+
+
+def test_overflow_takes_the_slowest_endpoint_first() -> None:
+    lanes = served(10, slow=4, slower=1)
+    for n in range(2_000):
+        lanes.add(Item(("slow", "slower")[n % 2], n), 10.0)
+    assert {item.endpoint for item, _ in lanes.overflow("p0", 200, now_s=10.0)} == {"slower"}
+
+
+def test_overflow_blames_nobody_when_all_wait_for_the_process() -> None:
+    """A backlog that this process is too slow for is not parked: that would only cost it more."""
+    lanes = served(10, a=10, b=10, c=10, d=10)
+    for n in range(4_000):
+        lanes.add(Item("abcd"[n % 4], n, crowd="abcd"[n % 4]), 10.0)
+    parked = [lanes.overflow(crowd, 1_000, now_s=10.0, saturated=True) for crowd in "abcd"]
+    assert parked == [[], [], [], []]
+    assert lanes.overflow("a", 1_000, now_s=10.0, saturated=False)
+
+
+def test_overflow_parks_what_hangs_in_a_saturated_process_too() -> None:
+    lanes = served(10, well=10)
+    for n in range(200):
+        lanes.add(Item("hangs" if n % 2 else "well", n), 10.0)
+    drain(lanes, 10.0)
+    parked = lanes.overflow("p0", 1_000, now_s=30.0, saturated=True)
+    assert {item.endpoint for item, _ in parked} == {"hangs"}
+
+
+def test_endpoint_that_is_still_being_found_out_is_not_parked() -> None:
+    pace = Pace()
+    for _ in range(int(START)):
+        pace.started(0.0)
+    pace.ended("success", started_s=0.0, now_s=1.0)
+    assert pace.rising(1.5)
+    assert not pace.rising(2.5)
+    pace.ended("overload", started_s=0.0, now_s=2.6)
+    pace.ended("success", started_s=0.0, now_s=2.7)
+    assert not pace.rising(2.8)
+
+
+def test_removed_partitions_leave_nothing_behind() -> None:
+    lanes = filled(*(Item(f"e{n % 3}", n, live=n % 2 == 0, crowd=f"p{n % 4}") for n in range(120)))
+    removed = lanes.remove({"p0", "p3"})
+    assert {item.crowd for item in removed} == {"p0", "p3"}
+    assert len(removed) == 60
+    assert lanes.waiting == 60
+    for item in drain(lanes):
+        assert item.crowd in ("p1", "p2")
+        lanes.done(item.endpoint, "neutral", started_s=0.0, now_s=0.0)
+    assert lanes.remove({"p0", "p3"}) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=200), st.integers(1, 20))
@@ -169,3 +247,36 @@ def test_everything_is_taken_once_and_never_beyond_the_limits(
             lanes.done(item.endpoint, "neutral", started_s=now_s, now_s=now_s)
     assert sorted(taken, key=lambda item: item.number) == items
     assert lanes.in_flight == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 2)), max_size=120),
+    st.lists(st.sampled_from(["take", "done", "overflow", "remove"]), max_size=60),
+    st.data(),
+)
+@settings(deadline=None)
+def test_nothing_is_lost_or_doubled_however_work_leaves(
+    plan: list[tuple[int, bool, int]], steps: list[str], data: st.DataObject
+) -> None:
+    """What is added is taken, parked or handed back, once; what waits is counted right all the while."""
+    items = [Item(f"e{e}", n, live, f"p{crowd}") for n, (e, live, crowd) in enumerate(plan)]
+    lanes = filled(*items)
+    left: list[Item] = []
+    open_: list[Item] = []
+    for turn, step in enumerate(steps):
+        now_s = float(turn)
+        crowd = f"p{data.draw(st.integers(0, 2))}"
+        if step == "take":
+            begun = drain(lanes, now_s)
+            open_ += begun
+            left += begun
+        elif step == "done" and open_:
+            lanes.done(open_.pop().endpoint, "success", started_s=now_s - 1, now_s=now_s)
+        elif step == "overflow":
+            left += [item for item, _ in lanes.overflow(crowd, data.draw(st.integers(1, 50)), now_s)]
+        elif step == "remove":
+            left += lanes.remove({crowd})
+        assert lanes.waiting == len(items) - len(left)
+    left += lanes.remove({"p0", "p1", "p2"})
+    assert sorted(left, key=lambda item: item.number) == items
+    assert lanes.take(1e9) is None

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.destinations import DEFAULT_PORTS, Address, Policy, opened, refusal
+from tocsin.destinations import DEFAULT_PORTS, Address, Policy, opened, policy_of, refusal
 from tocsin.errors import ConfigurationError
+from tocsin.settings import Settings
 
 STRICT = Policy()
 LOOPBACK_OPEN = Policy.of(allow_cidrs=["127.0.0.0/8", "::1/128"])

@@ -35,7 +35,9 @@ def made(broker: Broker) -> BrokerClock:
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 5.0)), max_size=20))
-def test_clock_is_never_ahead_and_behind_by_no_more_than_the_slowest_answer(steps: list[tuple[float, float]]) -> None:
+def test_clock_is_never_ahead_and_behind_by_no_more_than_the_slowest_answer(
+    steps: list[tuple[float, float]],
+) -> None:
     broker = Broker()
     clock = made(broker)
     broker.acknowledge()
