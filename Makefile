@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 SUITES := $(wildcard tests/unit tests/integration tests/e2e)
 export PYTHON
 
-.PHONY: help install up down status demo stack-up stack-down test soak check format clean
+.PHONY: help install up down status demo stack-up stack-down test soak bench check format clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ test: $(INSTALLED) ## Run every test; ARGS="-k name" narrows it down
 
 soak: $(INSTALLED) ## Kill KILLS (50) processes under load, then compare what was promised with what arrived
 	@$(BIN)/python -m tests.soak --kills $(or $(KILLS),50) $(ARGS)
+
+bench: $(INSTALLED) ## Isolation, throughput and punctuality on the real stack, three runs each (15 min; needs Go)
+	@$(BIN)/python -m bench.isolation
+	@$(BIN)/python -m bench.throughput
+	@$(BIN)/python -m bench.delay
 
 check: $(INSTALLED) ## Formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -26,7 +26,11 @@ def main(settings: Settings, stop: Stop) -> None:
     clock.start()
     delaying = Delaying(topics, writer, quarantine, clock.now_ms)
     reader = delaying.reader = Reader(
-        settings, topics.group("delay"), [topics.delay(tier) for tier in tiers.TIERS], delaying
+        settings,
+        topics.group("delay"),
+        [topics.delay(tier) for tier in tiers.TIERS],
+        delaying,
+        unhurried=True,
     )
     lifecycle.ready()
     try:

@@ -22,7 +22,7 @@ KILLS = 25
 def test_nothing_is_lost_or_forked_and_only_open_posts_are_repeated_in_a_storm_of_kills() -> None:
     """In a process of its own: its contracts have shorter delays, and contracts are read once."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.soak", "--short", "--kills", str(KILLS), "--seconds", "20"],
+        [sys.executable, "-m", "tests.soak", "--short", "--kills", str(KILLS), "--seconds", "12"],
         cwd=ROOT,
         env=dict(os.environ),
         capture_output=True,

@@ -121,7 +121,7 @@ def _tell(outcome: Outcome) -> None:
             _say(f"{title}: and {len(items) - SHOWN_MOST} more")
     if outcome.takeovers_ms:
         shown = ", ".join(f"{each / 1000:.1f}" for each in outcome.takeovers_ms)
-        _say(f"takeover after a kill, until the last delivery it held up was decided: {shown} s")
+        _say(f"takeover after a kill, until the last endpoint it held up was served again: {shown} s")
     _say(f"{found.interrupted} POSTs cut at a stop, decided as interrupted")
 
 

@@ -228,31 +228,34 @@ def open_at_crashes(
     return open_ones.intersection(undecided), len(open_ones)
 
 
-def takeovers_ms(
-    tried: Iterable[Tried], appended_ms: Mapping[str, float], crashes: Sequence[Crash], window_ms: float
-) -> list[float]:
-    """Return how long after each crash the last delivery that it held up was decided.
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A live delivery to an endpoint that answers at once: when it was written, and when it was decided."""
+
+    endpoint: str
+    appended_ms: float
+    decided_ms: float
+
+
+def takeovers_ms(served: Iterable[Served], crashes: Sequence[Crash], window_ms: float) -> list[float]:
+    """Return how long after each crash the last endpoint that it had held up was served again.
 
     Args:
-        tried: Attempts to endpoints that answer at once.
-        appended_ms: Delivery id to when its delivery was written.
+        served: Deliveries of the whole run.
         crashes: Crashes of delivery processes.
         window_ms: How long nothing else happened after each.
     """
-    live = [(each.decided_ms, appended_ms[each.delivery_id]) for each in tried if each.live]
-    return [
-        max(
-            (
-                decided - crash.at_ms
-                for decided, appended in live
-                if 0 < decided - crash.at_ms < OPEN_MAX_MS
-                and -HELD_UP_MS < appended - crash.at_ms < window_ms
-                and decided - appended > HELD_UP_MS
-            ),
-            default=0.0,
-        )
-        for crash in crashes
-    ]
+    late = [each for each in served if each.decided_ms - each.appended_ms > HELD_UP_MS]
+    return [max(_served_again(late, crash, window_ms).values(), default=0.0) for crash in crashes]
+
+
+def _served_again(late: Iterable[Served], crash: Crash, window_ms: float) -> dict[str, float]:
+    again: dict[str, float] = {}
+    for each in late:
+        after_ms = each.decided_ms - crash.at_ms
+        if -HELD_UP_MS < each.appended_ms - crash.at_ms < window_ms and after_ms > 0:
+            again[each.endpoint] = min(after_ms, again.get(each.endpoint, after_ms))
+    return again
 
 
 def _words(post: Post) -> str:

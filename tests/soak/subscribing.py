@@ -18,6 +18,8 @@ from tests.soak.ledgers import Behaviour, Subscriber
 
 AGAIN_S: Final = 0.3
 GIVE_UP_S: Final = 120.0
+NEWCOMERS_MOST: Final = 24
+"""So that the load stays what it was."""
 
 TEMPERS: Final[Sequence[tuple[Behaviour, Sequence[str]]]] = [
     ("healthy", ["*"]),
@@ -91,7 +93,9 @@ class Subscribing:
 
     def _welcome(self, every_s: float) -> None:
         try:
-            while not self._stop.wait(every_s):
+            for _ in range(NEWCOMERS_MOST):
+                if self._stop.wait(every_s):
+                    return
                 self.subscribe(self.rng.choice(list(self.apis)), "healthy", ["*"])
         except BaseException as error:
             self.failed = error

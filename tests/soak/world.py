@@ -7,19 +7,17 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
-
 from deploy.local.stack import Stack
 from tests.harness.crash import hasten
 from tests.harness.installation import Api, Installation, installation
-from tests.soak.audit import FINAL, Findings, Pair, audit, expectations, takeovers_ms
+from tests.soak import lag
+from tests.soak.audit import FINAL, Findings, Pair, Served, audit, expectations, takeovers_ms
 from tests.soak.endpoints import Endpoints
 from tests.soak.faults import Storm
 from tests.soak.ledgers import Ledgers
@@ -29,7 +27,7 @@ from tests.soak.supervision import Supervisor
 from tests.soak.tailing import Tail
 from tocsin import jobs, tiers
 from tocsin.jobs import ReplayRequest
-from tocsin.kafka import clients, pipeline
+from tocsin.kafka import pipeline
 from tocsin.kafka.writer import Outgoing
 from tocsin.selection import Selection
 from tocsin.wire.systems import load_systems
@@ -201,7 +199,7 @@ class World:
     def _settle(self) -> list[str]:
         """Wait until everything has come to rest; return what has not in time."""
         longest_s = max(tiers.seconds(tier) for tier in self._plan.tiers)
-        deadline = time.monotonic() + 60.0 + 2 * longest_s
+        deadline = time.monotonic() + 120.0 + 2 * longest_s
         while True:
             unsettled = self._unsettled()
             if not unsettled or time.monotonic() > deadline:
@@ -218,7 +216,7 @@ class World:
         left = wanted - ended
         found = [f"{len(left)} deliveries without an end ({self._whose(left, expected)})"] if left else []
         found += [f"{each} is not ready" for each in self._supervisor.unrest()]
-        return found or self._lagging()
+        return found or lag.lagging(self._own.settings, tuple(TYPES))
 
     def _whose(self, left: Collection[tuple[str, str]], expected: Mapping[str, Pair]) -> str:
         tempers = {each.id: each.behaviour for each in list(self._subscribing.subscribers)}
@@ -226,32 +224,6 @@ class World:
             tempers[expected[delivery][1]] if delivery in expected else "-" for delivery, _ in left
         )
         return ", ".join(f"{number} {temper}" for temper, number in count.most_common())
-
-    def _lagging(self) -> list[str]:
-        topics = self._own.topics
-        read = {
-            "router": [topics.events(system) for system in TYPES],
-            "delivery": [topics.deliveries, topics.redeliveries],
-            "delay": [topics.delay(tier) for tier in tiers.TIERS],
-        }
-        lags = {program: self._lag(topics.group(program), names) for program, names in read.items()}
-        return [f"{program} lags by {lag}" for program, lag in lags.items() if lag]
-
-    def _lag(self, group: str, names: Sequence[str]) -> int:
-        admin = clients.admin(self._own.settings)
-        parts = [TopicPartition(name, number) for name in names for number in range(self._plan.partitions)]
-        try:
-            ends = {
-                (part.topic, part.partition): future.result().offset
-                for part, future in admin.list_offsets({part: OffsetSpec.latest() for part in parts}).items()  # type: ignore[no-untyped-call]
-            }
-            (future,) = admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group, parts)]
-            ).values()
-            committed = future.result().topic_partitions
-        except KafkaException as error:
-            return -1 if error else 0
-        return sum(ends[part.topic, part.partition] - max(0, part.offset) for part in committed)
 
     def _ledgers(self) -> Ledgers:
         return Ledgers(
@@ -267,15 +239,19 @@ class World:
     def _compare(self, unsettled: Sequence[str]) -> Outcome:
         ledgers = self._ledgers()
         (self._own.fleet.home / "ledgers.pickle").write_bytes(pickle.dumps(ledgers))
-        prompt = {each.id for each in ledgers.subscribers if each.behaviour == "healthy"}
-        possible, _ = expectations(ledgers, SOURCE)
-        live = [each for each in ledgers.tried if possible.get(each.delivery_id, ("", ""))[1] in prompt]
         return Outcome(
             findings=audit(ledgers, SOURCE),
             kills=self._storm.killed,
-            takeovers_ms=takeovers_ms(
-                live, self._tail.appended_ms, self._storm.calm, 1000 * self._storm.calm_s
-            ),
+            takeovers_ms=takeovers_ms(self._served(ledgers), self._storm.calm, 1000 * self._storm.calm_s),
             failures=list(self._supervisor.failures),
             unsettled=list(unsettled),
         )
+
+    def _served(self, ledgers: Ledgers) -> Iterator[Served]:
+        prompt = {each.id for each in ledgers.subscribers if each.behaviour == "healthy"}
+        possible, _ = expectations(ledgers, SOURCE)
+        for each in ledgers.tried:
+            _, endpoint = possible.get(each.delivery_id, ("", ""))
+            appended_ms = self._tail.appended_ms.get(each.delivery_id)
+            if each.live and endpoint in prompt and appended_ms is not None:
+                yield Served(endpoint, appended_ms, each.decided_ms)

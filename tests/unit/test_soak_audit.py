@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.soak.audit import Findings, audit, takeovers_ms
+from tests.soak.audit import Findings, Served, audit, takeovers_ms
 from tests.soak.ledgers import Crash, Ledgers, Letter, Post, Published, Subscriber, Tried
 from tocsin import deliveries
 
@@ -108,12 +108,12 @@ def test_request_that_does_not_verify_breaks_a_promise() -> None:
     assert not found(replace(GOOD, refused=["a request does not verify"])).holds
 
 
-def test_takeover_is_the_time_until_the_last_held_up_delivery_was_decided() -> None:
-    tried = [
-        replace(TRIED, delivery_id="prompt", decided_ms=1_210.0),
-        replace(TRIED, delivery_id="first", decided_ms=9_100.0),
-        replace(TRIED, delivery_id="last", decided_ms=10_100.0),
-        replace(TRIED, delivery_id="later", decided_ms=30_000.0),
+def test_takeover_is_the_time_until_the_last_endpoint_held_up_is_served_again() -> None:
+    served = [
+        Served("never held up", 1_200.0, 1_210.0),
+        Served("soon", 1_090.0, 9_100.0),
+        Served("late", 1_500.0, 10_100.0),
+        Served("late", 1_600.0, 14_000.0),
+        Served("by something else", 20_000.0, 30_000.0),
     ]
-    appended = {"prompt": 1_200.0, "first": 1_090.0, "last": 4_000.0, "later": 20_000.0}
-    assert takeovers_ms(tried, appended, [CRASH], window_ms=15_000.0) == [9_000.0]
+    assert takeovers_ms(served, [CRASH], window_ms=15_000.0) == [9_000.0]

@@ -17,6 +17,8 @@ from tocsin.settings import Settings
 
 _log = logging.getLogger("tocsin.kafka")
 
+_GATHERED = {"fetch.min.bytes": 65_536, "fetch.wait.max.ms": 250}
+
 
 def admin(settings: Settings) -> AdminClient:
     """Return an admin client."""
@@ -49,8 +51,15 @@ def producer(settings: Settings, *, linger_ms: float = 1.0, timeout_s: float | N
     )
 
 
-def group_consumer(settings: Settings, group: str, *, on_commit: Callable[..., None]) -> Consumer:
-    """Return a member of a consumer group that commits only what it is told to."""
+def group_consumer(
+    settings: Settings, group: str, *, on_commit: Callable[..., None], unhurried: bool = False
+) -> Consumer:
+    """Return a member of a consumer group that commits only what it is told to.
+
+    Args:
+        unhurried: Let the broker gather records before it answers. The client names every partition in every fetch
+            and answer, so that with many partitions small answers are mostly names.
+    """
     return Consumer(
         _common(settings)
         | {
@@ -64,7 +73,8 @@ def group_consumer(settings: Settings, group: str, *, on_commit: Callable[..., N
             "queued.min.messages": 5_000,
             "queued.max.messages.kbytes": 16_384,
             "on_commit": on_commit,
-        },
+        }
+        | (_GATHERED if unhurried else {}),
         logger=_log,
     )
 

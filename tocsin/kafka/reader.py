@@ -93,10 +93,30 @@ class _Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much unfinished work one partition may hold before it is paused; it resumes at half."""
+    """How much unfinished work may be held before a partition is paused; it resumes at half.
+
+    Attributes:
+        records: Of one partition.
+        size_bytes: Of one partition.
+        total_records: Of all partitions together; those that hold more than their share of it are paused.
+    """
 
     records: int = 20_000
     size_bytes: int = 16 << 20
+    total_records: int = 1 << 62
+
+    def fill(self, records: int, size_bytes: int, total: int, parts: int) -> float:
+        """Return how full a partition is, 1 when it takes no more.
+
+        Args:
+            records: Unfinished records it holds.
+            size_bytes: Their size.
+            total: Unfinished records of all partitions.
+            parts: How many partitions there are.
+        """
+        share = self.total_records / max(parts, 1)
+        crowding = total / self.total_records * min(1.0, records / share)
+        return max(records / self.records, size_bytes / self.size_bytes, crowding)
 
 
 class Reader:
@@ -108,6 +128,7 @@ class Reader:
         topics: What is read.
         hooks: The program's side of a rebalance.
         limits: Bounds on unfinished work per partition.
+        unhurried: Nothing that is read is wanted within a quarter of a second: fetch rarely, much at once.
     """
 
     def __init__(
@@ -117,6 +138,8 @@ class Reader:
         topics: Sequence[str],
         hooks: Hooks,
         limits: Limits | None = None,
+        *,
+        unhurried: bool = False,
     ) -> None:
         self._hooks = hooks
         self._limits = limits or Limits()
@@ -124,11 +147,14 @@ class Reader:
         self._assigned: dict[Part, _Assigned] = {}
         self._finished: deque[tuple[Part, int, int]] = deque()
         self._grown: set[Part] = set()
+        self._unfinished = 0
         self._epoch = 0
         self._polled_at = self._commit_due = time.monotonic()
         self._suspect = False
         self._marks: dict[int, Mark] = {}
-        self._consumer = clients.group_consumer(settings, group, on_commit=self._on_commit)
+        self._consumer = clients.group_consumer(
+            settings, group, on_commit=self._on_commit, unhurried=unhurried
+        )
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -194,7 +220,7 @@ class Reader:
 
     def unfinished(self) -> int:
         """Return how many records are received and not finished."""
-        return sum(state.window.unfinished for state in self._assigned.values())
+        return self._unfinished
 
     def end_offset(self, part: Part, timeout_s: float = 5.0) -> int:
         """Return the offset after a partition's last record, asked from the broker."""
@@ -229,6 +255,7 @@ class Reader:
         size = len(message)
         state.sizes[offset] = size
         state.held_bytes += size
+        self._unfinished += 1
         self._grown.add(part)
         headers: Any = message.headers() or []
         return Record(
@@ -248,6 +275,7 @@ class Reader:
             state = self._assigned.get(part)
             if state is not None and state.epoch == epoch:
                 state.window.finish(offset)
+                self._unfinished -= 1
                 state.held_bytes -= state.sizes.pop(offset)
 
     def _commit(self, *, asynchronous: bool, only: Sequence[Part] | None = None) -> None:
@@ -298,12 +326,10 @@ class Reader:
         return state is not None and state.paused
 
     def _fill(self, state: _Assigned) -> float:
-        limits = self._limits
-        return max(
-            state.window.fill() / FULL_AT,
-            state.window.unfinished / limits.records,
-            state.held_bytes / limits.size_bytes,
+        held = self._limits.fill(
+            state.window.unfinished, state.held_bytes, self._unfinished, len(self._assigned)
         )
+        return max(state.window.fill() / FULL_AT, held)
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -335,8 +361,14 @@ class Reader:
             _log.warning("not confirmed: %s", error.args[0].str())
 
     def _begin(self, part: Part, start: int | None, metadata: str) -> None:
+        self._drop(part)
         self._epoch += 1
         self._assigned[part] = _Assigned(self._epoch, Window(start, metadata))
+
+    def _drop(self, part: Part) -> None:
+        state = self._assigned.pop(part, None)
+        if state is not None:
+            self._unfinished -= state.window.unfinished
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for committed in _committed(consumer, partitions):
@@ -360,13 +392,13 @@ class Reader:
         self._settle()
         self._commit(asynchronous=False, only=parts)
         for part in parts:
-            self._assigned.pop(part, None)
+            self._drop(part)
         self._polled_at = time.monotonic()
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         parts = [Part(tp.topic, tp.partition) for tp in partitions]
         for part in parts:
-            self._assigned.pop(part, None)
+            self._drop(part)
         self._hooks.lost(parts)
 
 
