@@ -1,0 +1,1 @@
+"""The delivery log's store: its tables, how it is opened, and how it came to be as it is."""

@@ -1,0 +1,73 @@
+"""Bringing a store's tables to the version that this code works with; the ledger does it when it starts."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from tocsin.errors import ConfigurationError
+from tocsin.ledger.store import REVISION, Store, revision
+from tocsin.ledger.tables import metadata
+
+_log = logging.getLogger("tocsin.ledger")
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+_LOCK: Final = 0x746F6373  # "tocs": whoever upgrades a PostgreSQL store holds this advisory lock
+
+
+def upgrade(store: Store) -> None:
+    """Make or change the tables where that is needed. Several processes may call this at once.
+
+    Raises:
+        LedgerUnavailable: The store does not answer.
+        ConfigurationError: The store is newer than this program.
+    """
+    with store.changing() as connection:
+        _take_turns(connection)
+        _upgrade(store, connection)
+
+
+def make_anew(store: Store) -> None:
+    """Drop every table of the log, whatever its version, and make them empty; raises as `upgrade`."""
+    with store.changing() as connection:
+        _take_turns(connection)
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+        _upgrade(store, connection)
+
+
+def newest() -> str | None:
+    """Return the version that the newest migration leads to."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _upgrade(store: Store, connection: Connection) -> None:
+    found = revision(connection)
+    if found is not None and found > REVISION:
+        raise ConfigurationError(
+            "TOCSIN_LEDGER",
+            "",
+            f"{store} is a delivery log of version {found} and this program knows {REVISION}: start the newer "
+            "version, or make the log anew with `python -m consumers.ledger rebuild`",
+        )
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, REVISION)
+    if found != REVISION:
+        _log.info("%s has version %s now", store, REVISION)
+
+
+def _take_turns(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "tocsin.ledger:migrations")
+    return config
