@@ -68,6 +68,7 @@ class WireTable(Declared):
     title: Annotated[str, Field(min_length=1)]
     documentation: list[str] = []
     notes: list[str] = []
+    url_is_secret: bool = False
     user_agent: Visible | None = None
     content_type: Visible = "application/json"
     body: str | dict[str, Any]

@@ -16,6 +16,6 @@ _SECRET_PATH_HOSTS: Final = frozenset({"hooks.slack.com", "discord.com", "outloo
 def shown_url(url: str, wire: WireFormat) -> str:
     """Return a URL, without its path where that is a secret: nothing else would protect the endpoint."""
     parts = urlsplit(url)
-    if wire.has_secret and parts.hostname not in _SECRET_PATH_HOSTS:
+    if wire.has_secret and not wire.url_is_secret and parts.hostname not in _SECRET_PATH_HOSTS:
         return url
     return f"{parts.scheme}://{parts.netloc}/{HIDDEN}"

@@ -57,6 +57,7 @@ class WireFormat:
         payloads: Event type to the function that makes its JSON object.
         title: For people.
         notes: What its document leaves open, and what was chosen.
+        url_is_secret: Whoever knows the URL may post there, whatever its host is.
     """
 
     name: str
@@ -69,6 +70,7 @@ class WireFormat:
     depends_on_delivery: bool
     title: str = ""
     notes: tuple[str, ...] = ()
+    url_is_secret: bool = False
     payloads: Mapping[str, Payload] = field(default_factory=dict, repr=False)
 
     @property
@@ -134,6 +136,7 @@ def compile_format(
         depends_on_delivery=body.uses_delivery or any(header.value.uses_delivery for header in headers),
         title=declared.title,
         notes=tuple(declared.notes),
+        url_is_secret=declared.url_is_secret,
     )
 
 

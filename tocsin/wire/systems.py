@@ -1,6 +1,7 @@
 """Systems: a folder of data each, read once and checked whole. No code knows a system's name.
 
 `schemas/<system>/` holds `system.toml` and an Avro schema per event type; a folder more is a system more.
+`schemas/notices/` holds the events that Tocsin itself adds to every system.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tocsin.wire.rendering import render
 
 __all__ = ["Api", "EventType", "System", "Systems", "TrialEvent", "WireFormat", "load_systems"]
 
-_NOT_SYSTEMS: Final = frozenset({"formats", "pipeline"})
+_NOT_SYSTEMS: Final = frozenset({"formats", "notices", "pipeline"})
 _SYSTEM_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 
 
@@ -56,7 +57,8 @@ class System:
         title: Its name for people.
         documentation: Where it is documented.
         notes: What the documents leave open or contradict, and what was chosen.
-        event_types: By name.
+        event_types: The documented ones, by name.
+        notices: What Tocsin itself tells its subscribers, in the same envelope, by name.
         wire: Its own wire format.
         retries: Tiers; the n-th is waited in after the n-th failed attempt.
         timeout_s: From DNS to the answer's headers.
@@ -72,6 +74,7 @@ class System:
     documentation: tuple[str, ...]
     notes: tuple[str, ...]
     event_types: Mapping[str, EventType]
+    notices: Mapping[str, EventType]
     wire: WireFormat
     retries: tuple[str, ...]
     timeout_s: float
@@ -80,6 +83,14 @@ class System:
     host_formats: Mapping[str, str]
     api: Api
     test: TrialEvent
+
+    def event_type(self, name: str) -> EventType | None:
+        """Return what may stand on this system's topic under a name: a documented event type or a notice."""
+        return self.event_types.get(name) or self.notices.get(name)
+
+    def catalogue(self) -> tuple[EventType, ...]:
+        """Return the documented event types, and then the notices."""
+        return (*self.event_types.values(), *self.notices.values())
 
 
 class Systems(Mapping[str, System]):
@@ -139,16 +150,19 @@ def _installed() -> Systems:
 
 def _load(root: Path) -> Systems:
     formats = load_formats(root / "formats")
+    notices = load_event_types(root / "notices") if (root / "notices").is_dir() else {}
     folders = [
         path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))
     ]
-    systems = {path.name: _system(path, formats) for path in folders if path.name not in _NOT_SYSTEMS}
+    systems = {
+        path.name: _system(path, formats, notices) for path in folders if path.name not in _NOT_SYSTEMS
+    }
     for name in sorted(systems.keys() & formats.keys()):
         raise ConfigurationError(str(root / "formats" / f"{name}.toml"), "", "a system has this name already")
     return Systems(systems, formats)
 
 
-def _system(folder: Path, formats: Mapping[str, OpenFormat]) -> System:
+def _system(folder: Path, formats: Mapping[str, OpenFormat], notices: Mapping[str, EventType]) -> System:
     if not _SYSTEM_NAME.match(folder.name):
         raise ConfigurationError(
             str(folder), "", "a system's name has lower-case letters, digits and hyphens"
@@ -156,7 +170,9 @@ def _system(folder: Path, formats: Mapping[str, OpenFormat]) -> System:
     path = folder / "system.toml"
     declared = read(path, SystemFile)
     event_types = load_event_types(folder)
-    payloads = {name: each.payload for name, each in event_types.items()}
+    for name in sorted(event_types.keys() & notices.keys()):
+        raise ConfigurationError(str(folder), name, "is the name of a notice, which every system has")
+    payloads = {name: each.payload for name, each in {**event_types, **notices}.items()}
     wire = compile_format(folder.name, path, declared, declared.scheme(declared.signature))
     wire = replace(wire, payloads=MappingProxyType(payloads))
     system = System(
@@ -165,6 +181,7 @@ def _system(folder: Path, formats: Mapping[str, OpenFormat]) -> System:
         documentation=tuple(declared.documentation),
         notes=tuple(declared.notes),
         event_types=MappingProxyType(event_types),
+        notices=MappingProxyType(dict(notices)),
         wire=wire,
         retries=tuple(declared.retries),
         timeout_s=declared.timeout_s,
@@ -194,17 +211,17 @@ def _check(system: System, path: Path, formats: Mapping[str, OpenFormat]) -> Non
             str(path), "test.event_type", f"{test.event_type!r} is no event of {system.name}"
         )
     for event_type in system.event_types.values():
+        for scope in system.api.scope:
+            if scope not in event_type.field_names():
+                raise ConfigurationError(str(path), "api.scope", f"{event_type.name} has no field {scope!r}")
+    for event_type in system.catalogue():
         _check_event_type(system, event_type, path)
 
 
 def _check_event_type(system: System, event_type: EventType, path: Path) -> None:
-    names = event_type.field_names()
-    twice = sorted(system.wire.flat_keys & names)
+    twice = sorted(system.wire.flat_keys & event_type.field_names())
     if twice:
         raise ConfigurationError(str(path), "body", f"{twice[0]!r} is a field of {event_type.name} too")
-    for scope in system.api.scope:
-        if scope not in names:
-            raise ConfigurationError(str(path), "api.scope", f"{event_type.name} has no field {scope!r}")
     event = EventFacts(
         "example", "/example", event_type.name, datetime(2026, 1, 1, tzinfo=UTC), "example", None, system.name
     )

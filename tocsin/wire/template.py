@@ -10,7 +10,7 @@ Text in a template may hold expressions, `${names|filter|filter:argument}`:
 
 Names: `event.id`, `.source`, `.type`, `.time`, `.organization`, `.subject`, `.system`; `event.data` and its fields,
 `event.data.results.critical`; `event.attributes` and its entries; `delivery.id` (UUID), `.hex` (32 digits), `.number`
-(53 bits: exact in every JSON reader); `subscription.id`. Filters: `tocsin.wire.filters`.
+(53 bits: exact in every JSON reader); `subscription.id`. Filters: `tocsin.wire.template_filters`.
 
 What has no value is left out of its object. Everything else in a template stands for itself. A name, a filter or a
 combination of kinds that can't work is refused when the template is read, never when an event is rendered.
@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from tocsin.errors import RenderError
 from tocsin.wire.facts import DeliveryFacts, EventFacts
-from tocsin.wire.filters import FILTERS, FilterInvalid, Kind, Maps, as_text
+from tocsin.wire.template_filters import FILTERS, Kind, Maps, TemplateFilterInvalid, as_text
 
 Getter = Callable[[EventFacts, Mapping[str, Any], DeliveryFacts], Any]
 
@@ -201,7 +201,7 @@ def _filtered(part: Compiled, text: str, key: str, maps: Maps) -> Compiled:
         )
     try:
         apply = known.build(argument, maps)
-    except FilterInvalid as error:
+    except TemplateFilterInvalid as error:
         raise TemplateInvalid(key, f"filter {name} {error}") from error
     inner, sees_none = part.get, name == "default"
 

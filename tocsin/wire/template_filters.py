@@ -29,7 +29,7 @@ _ESCAPED: Final = re.compile(r"[&<>]")
 _OTHERS: Final = "*"
 
 
-class FilterInvalid(ValueError):
+class TemplateFilterInvalid(ValueError):
     """A filter's argument is missing, superfluous or wrong."""
 
 
@@ -41,7 +41,7 @@ class Filter:
         takes: Kinds it accepts.
         gives: Kind of its result; None when it gives what it takes.
         build: Makes the function from the text after the colon ("" without) and the format's maps; raises
-            `FilterInvalid`.
+            `TemplateFilterInvalid`.
     """
 
     takes: frozenset[Kind]
@@ -139,7 +139,7 @@ def _rfc3339(timespec: str) -> Callable[[str, Maps], Apply]:
 def _without_argument(apply: Apply) -> Callable[[str, Maps], Apply]:
     def build(argument: str, _: Maps) -> Apply:
         if argument:
-            raise FilterInvalid("takes no argument")
+            raise TemplateFilterInvalid("takes no argument")
         return apply
 
     return build
@@ -148,7 +148,7 @@ def _without_argument(apply: Apply) -> Callable[[str, Maps], Apply]:
 def _with_limit(cut: Callable[[Any, int], str]) -> Callable[[str, Maps], Apply]:
     def build(argument: str, _: Maps) -> Apply:
         if not argument.isascii() or not argument.isdigit() or not 2 <= int(argument) <= 100_000:
-            raise FilterInvalid("needs a number of characters, such as :150")
+            raise TemplateFilterInvalid("needs a number of characters, such as :150")
         limit = int(argument)
         return lambda value, _: cut(value, limit)
 
@@ -157,20 +157,20 @@ def _with_limit(cut: Callable[[Any, int], str]) -> Callable[[str, Maps], Apply]:
 
 def _prefixed(argument: str, _: Maps) -> Apply:
     if not re.fullmatch(r"[a-z]{1,16}_", argument):
-        raise FilterInvalid("needs a prefix, such as :evt_")
+        raise TemplateFilterInvalid("needs a prefix, such as :evt_")
     already = re.compile(re.escape(argument) + r"[A-Za-z0-9]{1,60}\Z")
     return lambda text, event: text if already.match(text) else argument + event_uuid(text, event).hex
 
 
 def _default(argument: str, _: Maps) -> Apply:
     if not argument:
-        raise FilterInvalid("needs a value, such as :production")
+        raise TemplateFilterInvalid("needs a value, such as :production")
     return lambda value, _: argument if value is None else value
 
 
 def _map(argument: str, maps: Maps) -> Apply:
     if argument not in maps:
-        raise FilterInvalid(f"names the map {argument!r}, which is not under [maps]")
+        raise TemplateFilterInvalid(f"names the map {argument!r}, which is not under [maps]")
     chosen = {key.lower(): value for key, value in maps[argument].items()}
     others = chosen.get(_OTHERS)
     return lambda value, _: chosen.get(as_text(value).lower(), others)
