@@ -3,17 +3,19 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-SUITES := $(wildcard tests/unit tests/integration tests/e2e)
+# Long ones first: the end of a run is then filled with short ones. Most of them wait more than they compute.
+SUITES := tests/e2e tests/integration tests/unit
+WORKERS := 4
 export PYTHON
 
-.PHONY: help install up down status demo stack-up stack-down test soak bench check format clean
+.PHONY: help install up down status demo stack-up stack-down test soak bench check format lock audit clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## Make .venv; nothing to do unless pyproject.toml or constraints.txt changed
+install: $(INSTALLED) ## Make .venv; nothing to do unless pyproject.toml or requirements.lock changed
 
-$(INSTALLED): pyproject.toml $(wildcard constraints.txt)
+$(INSTALLED): pyproject.toml requirements.lock
 	@deploy/local/venv.sh .venv
 	@touch $@
 
@@ -36,7 +38,7 @@ stack-down: $(INSTALLED) ## Stop Kafka and the registry
 	@$(BIN)/python -m deploy.local down
 
 test: $(INSTALLED) ## Run every test; ARGS="-k name" narrows it down
-	@$(BIN)/pytest $(SUITES) $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(SUITES) $(ARGS)
 
 soak: $(INSTALLED) ## Kill KILLS (50) processes under load, then compare what was promised with what arrived
 	@$(BIN)/python -m tests.soak --kills $(or $(KILLS),50) $(ARGS)
@@ -45,6 +47,7 @@ bench: $(INSTALLED) ## Isolation, throughput and punctuality on the real stack, 
 	@$(BIN)/python -m bench.isolation
 	@$(BIN)/python -m bench.throughput
 	@$(BIN)/python -m bench.delay
+	@$(BIN)/python -m bench.ingest
 
 check: $(INSTALLED) ## Formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -54,6 +57,14 @@ check: $(INSTALLED) ## Formatting, lint and types
 format: $(INSTALLED) ## Format, and repair what can be repaired safely
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+lock: ## Write requirements.lock: what pyproject.toml names, at the versions of constraints.txt, with hashes
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --constraints constraints.txt --universal \
+	    --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	    --no-emit-find-links --quiet --output-file requirements.lock >/dev/null
+
+audit: $(INSTALLED) ## Ask the public databases whether anything locked has a known vulnerability (needs the internet)
+	@$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements.lock
 
 clean: ## Delete caches and builds; .venv and .tocsin stay
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

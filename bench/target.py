@@ -73,7 +73,7 @@ def target() -> Iterator[Target]:
     Raises:
         NoReceiver: There is no Go, or it does not build.
     """
-    process = subprocess.Popen([str(_built())], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([str(built(SOURCE))], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         port = int(process.stdout.readline())
@@ -85,14 +85,15 @@ def target() -> Iterator[Target]:
             process.stdout.close()
 
 
-def _built() -> Path:
+def built(source: Path) -> Path:
+    """Build a Go program if it changed, and return where it is; raises as `target`."""
     go = shutil.which("go")
     if go is None:
         raise NoReceiver("the benchmarks need Go for their receiver, and there is none on PATH")
-    binary = local_settings.load().home / "bench" / "receiver"
+    binary = local_settings.load().home / "bench" / source.name
     built = subprocess.run(
-        [go, "build", "-o", str(binary), "."], cwd=SOURCE, capture_output=True, text=True, check=False
+        [go, "build", "-o", str(binary), "."], cwd=source, capture_output=True, text=True, check=False
     )
     if built.returncode != 0:
-        raise NoReceiver(f"the receiver does not build: {built.stderr.strip()}")
+        raise NoReceiver(f"the {source.name} does not build: {built.stderr.strip()}")
     return binary

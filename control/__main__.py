@@ -7,25 +7,36 @@ import sys
 import time
 from typing import cast
 
+from confluent_kafka import Message
+
+from control import pacing
 from control import settings as settings_module
 from control.app import create_app
-from control.auth import Gate
+from control.backlog import BacklogReader
 from control.directory import Directory
+from control.jobs import Jobs
+from control.key_store import KeyStore
+from control.log import Log
 from control.outbox import Outbox
 from control.overtaken import Overtaken
-from control.rate import Limiter
-from control.server import listen, serve
 from control.services import Services
 from control.store import Store
-from tocsin import keys, lifecycle, secrets, subscriptions
+from control.trail import Trail
+from tocsin import lifecycle, secrets, soundness, subscriptions
 from tocsin.destinations import policy_of
-from tocsin.kafka import pipeline
+from tocsin.http.admission import Gate, key_table
+from tocsin.http.rate import Limiter
+from tocsin.http.server import listen, serve
+from tocsin.jobs import Row
+from tocsin.kafka import jobrows, pipeline, trail
 from tocsin.kafka.codec import Headers
+from tocsin.kafka.jobrows import JobRows
 from tocsin.kafka.registry import Registry
+from tocsin.kafka.standing import health_table
 from tocsin.kafka.tables import Table
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Writer
-from tocsin.keys import ApiKey
+from tocsin.ledger import store as ledger_store
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
 from tocsin.subscriptions import Subscription
@@ -39,21 +50,26 @@ def main(settings: Settings, stop: Stop) -> None:
     own = settings_module.load()
     keyring = secrets.load_keyring(settings)
     policy = policy_of(settings)
-    sock = listen(own.host, own.port)
-    systems, topics, registry = load_systems(), Topics(settings.topic_prefix), Registry(settings.registry)
+    sock = listen(own.host, own.port, "TOCSIN_CONTROL_PORT")
+    systems, topics = load_systems(), Topics(settings.topic_prefix)
+    registry = Registry(settings.registry, patiently=stop.patiently)
     directory, overtaken = Directory(), Overtaken(time.monotonic)
-    key_table = _key_table(settings, topics, registry)
+    known_keys = key_table(settings, topics, registry)
     table = _table(settings, topics, registry, directory, overtaken)
-    key_table.start()
-    table.start()
+    known_health = health_table(settings, topics, registry)
+    known_jobs: Table[Row] = Table(settings, topics.jobs, jobrows.reader(registry))
+    ledger = ledger_store.Store(settings.ledger)
+    log, backlog = Log(ledger.reading), BacklogReader(settings, _clock_ms)
+    for each in (known_keys, known_jobs, known_health, table):
+        stop.patiently(each.start)
     keyring.require(table.rows())
-    _say_what_matters(settings, len(key_table))
+    _say_what_matters(settings, len(known_keys))
     writer = Writer(settings)
     encode = pipeline.encoder(registry, topics, "subscription")
     store = Store(writer, encode, table, overtaken, _clock_ms)
 
     def age_s() -> float:
-        return max(key_table.age_s(), table.age_s())
+        return max(known_keys.age_s(), table.age_s(), known_health.age_s(), known_jobs.age_s())
 
     def check() -> None:
         writer.check()
@@ -61,14 +77,21 @@ def main(settings: Settings, stop: Stop) -> None:
         store.mend()
 
     services = Services(
-        gate=Gate(key_table.get, key_table.age_s, systems, _clock_ms),
-        limiter=Limiter(own.rate_per_minute, lambda: time.monotonic_ns() // 1_000_000),
+        gate=Gate(known_keys.get, known_keys.age_s, systems, _clock_ms),
+        keys=KeyStore(known_keys, writer, pipeline.encoder(registry, topics, "api_key")),
+        limiter=Limiter(own.rate_per_minute, _monotonic_ms),
+        pacer=Limiter(pacing.PER_MINUTE, _monotonic_ms),
         directory=directory,
         store=store,
-        outbox=Outbox(writer, pipeline.encoder(registry, topics, "delivery"), topics.deliveries),
+        outbox=Outbox(writer, pipeline.encoder(registry, topics, "delivery"), topics),
+        log=log,
+        jobs=Jobs(known_jobs, writer, JobRows(registry, topics)),
+        trail=Trail(writer, trail.Trail(registry, topics)),
+        backlog=backlog.read,
         systems=systems,
         policy=policy,
         keyring=keyring,
+        health=known_health.get,
         topic=topics.subscriptions,
         age_s=age_s,
         clock_ms=_clock_ms,
@@ -77,17 +100,13 @@ def main(settings: Settings, stop: Stop) -> None:
         serve(create_app(services), sock, stop, settings.stop_deadline_s, check)
     finally:
         writer.close()
-        key_table.stop()
+        log.close()
+        ledger.close()
+        backlog.close()
+        known_keys.stop()
+        known_jobs.stop()
+        known_health.stop()
         table.stop()
-
-
-def _key_table(settings: Settings, topics: Topics, registry: Registry) -> Table[ApiKey]:
-    decode = pipeline.decoder(registry, "api_key")
-    return Table(
-        settings,
-        topics.keys,
-        lambda message: keys.from_record(decode(message.value(), cast(Headers, message.headers())).record),
-    )
 
 
 def _table(
@@ -99,12 +118,15 @@ def _table(
         directory.update(key, subscription)
         overtaken.settle(key)
 
+    def row(message: Message) -> Subscription:
+        record = decode(message.value(), cast(Headers, message.headers() or [])).record
+        known = subscriptions.from_record(record, message.offset() or 0)
+        return soundness.sound(known, (message.key() or b"").decode("utf-8", "replace"))
+
     return Table(
         settings,
         topics.subscriptions,
-        lambda message: subscriptions.from_record(
-            decode(message.value(), cast(Headers, message.headers())).record, message.offset() or 0
-        ),
+        row,
         on_change=changed,
         supersedes=subscriptions.supersedes,
         on_overtaken=overtaken.note,
@@ -118,6 +140,10 @@ def _say_what_matters(settings: Settings, key_count: int) -> None:
         _log.error(
             "there is no API key, so every request is answered with 401; `tocsin keys create` makes one"
         )
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _clock_ms() -> int:

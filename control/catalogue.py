@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from control.auth import Reading
+from control.openapi import told
 from tocsin.wire import catalogue, json_schema
 from tocsin.wire.systems import EventType, System, Systems
 
@@ -17,7 +18,7 @@ PATH: Final = "/v1/event-types"
 async def list_(caller: Reading) -> JSONResponse:
     """List the event types of the key's system."""
     system = caller.system
-    return JSONResponse({"data": [catalogue.entry(system, known) for known in system.event_types.values()]})
+    return JSONResponse({"data": [catalogue.entry(system, known) for known in system.catalogue()]})
 
 
 def document(app: FastAPI, systems: Systems) -> None:
@@ -25,12 +26,12 @@ def document(app: FastAPI, systems: Systems) -> None:
     described = {
         f"{system.name}.{known.name}": {"post": _webhook(system, known)}
         for system in systems.values()
-        for known in system.event_types.values()
+        for known in system.catalogue()
     }
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return plain() | {"webhooks": described}
+        return told(plain()) | {"webhooks": described}
 
     app.openapi = openapi  # type: ignore[method-assign]
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
+from control import filters
 from control.models import WebhookChange
-from control.problems import Fault, Problem, invalid_body
-from control.registration import checked_url, event_faults, text_faults
+from control.registration import checked_url, text_faults, wanted_faults
 from control.request_headers import faults as header_faults
 from tocsin.destinations import Destination, Policy
+from tocsin.http.problems import Fault, Problem, invalid_body
 from tocsin.subscriptions import StoredSecret, Subscription
 from tocsin.wire.systems import System, WireFormat
 
@@ -40,12 +41,14 @@ def changed(
     if not given:
         return subscription
     url = checked_url(asked.url, system, policy) if "url" in given else None
-    faults = [*_url_faults(url, subscription, system), *_faults(asked, given, system, wire)]
+    faults = [*_url_faults(url, subscription, system), *_faults(subscription, asked, given, system, wire)]
     if faults:
         raise invalid_body(faults)
     changes: dict[str, Any] = {name: given[name] for name in ("description", "headers") if name in given}
     if "events" in given:
         changes["event_types"] = tuple(dict.fromkeys(asked.events))
+    if "filters" in given:
+        changes["filters"] = filters.stored(asked.filters)
     if isinstance(url, Destination):
         changes["url"] = url.url
     if "active" in given:
@@ -97,9 +100,17 @@ def _url_faults(
             yield Fault(field="url", reason=reason)
 
 
-def _faults(asked: WebhookChange, given: dict[str, Any], system: System, wire: WireFormat) -> Iterable[Fault]:
-    if "events" in given:
-        yield from event_faults(asked.events, system)
+def _faults(
+    subscription: Subscription,
+    asked: WebhookChange,
+    given: dict[str, Any],
+    system: System,
+    wire: WireFormat,
+) -> Iterable[Fault]:
+    if "events" in given or "filters" in given:
+        # Together as they will stand: events that are changed alone may lack what the filters ask of them.
+        events = given.get("events", subscription.event_types)
+        yield from wanted_faults(events, given.get("filters", filters.shown(subscription.filters)), system)
     if "description" in given:
         yield from text_faults({"description": asked.description})
     if "headers" in given:

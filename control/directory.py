@@ -33,11 +33,21 @@ class Directory:
         with self._lock:
             return self._by_organization.get(organization, {}).get(subscription_id)
 
+    def all(self) -> list[Subscription]:
+        """Return the subscriptions of every organization: for who looks after the installation, never for a tenant."""
+        with self._lock:
+            return [each for own in self._by_organization.values() for each in own.values()]
+
+    def of(self, organization: str) -> list[Subscription]:
+        """Return the subscriptions of an organization."""
+        with self._lock:
+            return list(self._by_organization.get(organization, {}).values())
+
     def page(self, organization: str, after: Position | None, limit: int) -> tuple[list[Subscription], bool]:
         """Return up to `limit` subscriptions behind a position, oldest first, and whether more follow."""
-        with self._lock:
-            known = list(self._by_organization.get(organization, {}).values())
-        behind = sorted((one for one in known if after is None or position(one) > after), key=position)
+        behind = sorted(
+            (one for one in self.of(organization) if after is None or position(one) > after), key=position
+        )
         return behind[:limit], len(behind) > limit
 
     def _remove(self, organization: str, subscription_id: str) -> None:

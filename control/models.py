@@ -7,14 +7,38 @@ scope fields (such as `contract_id`) are fields of the request.
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, WithJsonSchema, create_model
 
-from control.problems import Fault, invalid_body
+from tocsin.filters import TEXT_MAX, Combining, Comparing
+from tocsin.http.problems import Fault, invalid_body
 from tocsin.wire.systems import System, Systems
 
 _Events = Annotated[list[str], Field(min_length=1, max_length=100)]
+_FILTER: Final = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        **{
+            dialect: {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {"type": "string", "minLength": 1, "maxLength": TEXT_MAX},
+            }
+            for dialect in get_args(Comparing)
+        },
+        **{
+            dialect: {"type": "array", "minItems": 1, "items": {"type": "object"}}
+            for dialect in get_args(Combining)
+        },
+        "not": {"type": "object"},
+    },
+    "examples": [{"exact": {"data.risk_level": "HIGH"}}],
+}
+_Filters = Annotated[list[Any], WithJsonSchema({"type": "array", "items": _FILTER})]
 _ScopeValue = Annotated[str, Field(min_length=1, max_length=200)]
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,6 +51,10 @@ class NewWebhook(BaseModel):
 
     url: str = Field(description="Where to POST to.")
     events: _Events = Field(description="Event types; `*` stands for any run of characters.")
+    filters: _Filters = Field(
+        [],
+        description="Which of these events, as the CloudEvents Subscriptions API says it: all expressions must hold.",
+    )
     description: str = Field("", max_length=500)
     active: bool = True
     format: str | None = Field(None, description="An open wire format; null is the system's own.")
@@ -41,6 +69,9 @@ class WebhookChange(BaseModel):
 
     url: str = Field(default_factory=str, description="Where to POST to from now on.")
     events: _Events = Field(default_factory=list, description="In the place of those before.")
+    filters: _Filters = Field(
+        default_factory=list, description="In the place of those before; empty is none."
+    )
     description: str = Field(default_factory=str, max_length=500)
     active: bool = Field(
         default_factory=bool, description="False disables; true enables, whatever disabled it before."
@@ -61,6 +92,25 @@ class Rotation(BaseModel):
         86_400, ge=0, le=30 * 86_400, description="How long the old one holds yet; 0 ends it at once."
     )
     secret: SecretStr | None = Field(None, description="Your own signing secret; else one is made.")
+
+
+class Rewrap(BaseModel):
+    """A request to seal again what is sealed with other keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    key_id: str = Field(min_length=1, max_length=100, description="The key that has to be the primary one.")
+
+
+class Rewrapped(BaseModel):
+    """What was sealed again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key_id: str
+    rewrapped: int = Field(description="Webhooks that this request wrote.")
+    left: int = Field(description="Webhooks that still hold something sealed with another key.")
+    unopened: list[str] = Field(description="Of these, what cannot be opened with any key of this node.")
 
 
 class Trial(BaseModel):
@@ -105,6 +155,7 @@ class Webhook(BaseModel):
     id: str
     url: str = Field(description="Without its path where the path is a secret.")
     events: list[str]
+    filters: list[Any] | None = Field(None, description="Which of these events; all expressions must hold.")
     active: bool
     created_at: str
     secret: str | None = Field(None, description="The signing secret, in the answer to the creation alone.")

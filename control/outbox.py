@@ -1,4 +1,4 @@
-"""Deliveries that the API itself sets going: tests that an owner asks for."""
+"""Deliveries that the API itself sets going: tests that an owner asks for, and resends."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tocsin import deliveries, events, fanout
 from tocsin.deliveries import Delivery, Progress
 from tocsin.events import Event
 from tocsin.kafka.codec import Encoder
+from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Writer
 
 
@@ -18,13 +19,13 @@ class Outbox:
     Args:
         writer: Writes to Kafka.
         encode: Makes the value of a delivery.
-        topic: Name of the topic of live work.
+        topics: Where live work and redeliveries go.
     """
 
-    def __init__(self, writer: Writer, encode: Encoder, topic: str) -> None:
+    def __init__(self, writer: Writer, encode: Encoder, topics: Topics) -> None:
         self._writer = writer
         self._encode = encode
-        self._topic = topic
+        self._topics = topics
 
     def test(self, event: Event, delivery: Delivery) -> None:
         """Set a test going.
@@ -32,8 +33,20 @@ class Outbox:
         Raises:
             NotAcknowledged: No acknowledgement in time; it may or may not be sent.
         """
-        progress = deliveries.progress_headers(Progress(test=True))
-        headers = fanout.headers(delivery, events.carried(events.to_headers(event)), progress)
+        self._send(self._topics.deliveries, event, delivery, Progress(test=True))
+
+    def again(self, event: Event, delivery: Delivery, *, run: str, test: bool) -> None:
+        """Set a delivery going again, as a run of its own; raises as `test`.
+
+        Args:
+            run: Its name. What is set going twice under one name is sent once.
+            test: Whether it is a test.
+        """
+        self._send(self._topics.redeliveries, event, delivery, Progress(run=run, test=test))
+
+    def _send(self, topic: str, event: Event, delivery: Delivery, progress: Progress) -> None:
+        carried = events.carried(events.to_headers(event))
+        headers = fanout.headers(delivery, carried, deliveries.progress_headers(progress))
         value = self._encode(deliveries.to_record(delivery))
-        record = Outgoing(self._topic, delivery.subscription_id.encode(), value, headers)
+        record = Outgoing(topic, delivery.subscription_id.encode(), value, headers)
         acknowledged(self._writer, record, time.monotonic() + ACK_MAX_S)

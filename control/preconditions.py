@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from control.problems import Problem
+from tocsin.http.problems import Problem
 
 _TAGS: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 

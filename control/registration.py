@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from control import patterns, request_headers
+from control import filters, patterns, request_headers
 from control.models import NewWebhook, scope_of
-from control.problems import Fault, invalid_body
 from tocsin.destinations import Destination, Policy, parse_url
 from tocsin.errors import DestinationNotAllowed, SecretInvalid, UrlInvalid
+from tocsin.http.problems import Fault, invalid_body
 from tocsin.wire.disclosure import HIDDEN
 from tocsin.wire.signing import check_secret
 from tocsin.wire.systems import System, Systems, WireFormat
@@ -27,6 +28,7 @@ class Registration:
 
     url: str
     event_types: tuple[str, ...]
+    filters: str | None
     scope: Mapping[str, str]
     active: bool
     description: str
@@ -47,7 +49,7 @@ def registration(asked: NewWebhook, system: System, systems: Systems, policy: Po
     wire = _wire(chosen, system, systems)
     secret = asked.secret.get_secret_value() if asked.secret is not None else None
     faults = [part for part in (url, wire) if isinstance(part, Fault)]
-    faults += event_faults(asked.events, system)
+    faults += wanted_faults(asked.events, asked.filters, system)
     faults += text_faults({"description": asked.description, **scope_of(asked, system)})
     if isinstance(wire, WireFormat):
         faults += secret_faults(secret, wire)
@@ -57,6 +59,7 @@ def registration(asked: NewWebhook, system: System, systems: Systems, policy: Po
     return Registration(
         url=url.url,
         event_types=tuple(dict.fromkeys(asked.events)),
+        filters=filters.stored(asked.filters),
         scope=scope_of(asked, system),
         active=asked.active,
         description=asked.description,
@@ -95,10 +98,16 @@ def _wire(name: str | None, system: System, systems: Systems) -> WireFormat | Fa
         return Fault(field="format", reason=f"is not a format; there are {there_are}, or null")
 
 
-def event_faults(events: Sequence[str], system: System) -> Iterator[Fault]:
-    """Yield what is wrong with the event types asked for."""
+def wanted_faults(events: Sequence[str], asked: Sequence[Any], system: System) -> list[Fault]:
+    """Return what is wrong with the event types asked for, and with the filters of them."""
+    found = list(_event_faults(events, system))
+    # A filter by what a misspelt event has is not at fault too.
+    return found + list(filters.faults(asked, ["*"] if found else events, system))
+
+
+def _event_faults(events: Sequence[str], system: System) -> Iterator[Fault]:
     for index, pattern in enumerate(events):
-        reason = patterns.fault(pattern, system.event_types)
+        reason = patterns.fault(pattern, system.event_types, system.notices)
         if reason is not None:
             yield Fault(field=f"events.{index}", reason=reason)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from control import filters
 from tocsin.subscriptions import StoredSecret, Subscription
 from tocsin.wire.disclosure import HIDDEN, shown_url
 from tocsin.wire.systems import System, WireFormat
@@ -15,6 +16,7 @@ def created(subscription: Subscription, system: System, secret: str | None) -> d
     """Return the answer to a creation: everything, once.
 
     Args:
+        subscription: Opened.
         secret: The signing secret's text, or None where the format has none.
     """
     return _fields(subscription, system, subscription.url, subscription.headers, {"secret": secret})
@@ -22,7 +24,7 @@ def created(subscription: Subscription, system: System, secret: str | None) -> d
 
 def shown(subscription: Subscription, system: System, wire: WireFormat) -> dict[str, Any]:
     """Return what is shown at any later time: neither secrets nor what may be one."""
-    headers = dict.fromkeys(subscription.headers, HIDDEN)
+    headers = dict.fromkeys((*subscription.headers, *subscription.sealed_headers), HIDDEN)
     return _fields(subscription, system, shown_url(subscription.url, wire), headers, {})
 
 
@@ -54,6 +56,7 @@ def _fields(
         **secret,
         "created_at": rfc3339(subscription.created_at),
         "format": subscription.format,
+        "filters": filters.shown(subscription.filters),
         "description": subscription.description,
         "headers": dict(headers),
         "secrets": [_secret_info(stored) for stored in subscription.secrets],

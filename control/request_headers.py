@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from control.problems import Fault
+from tocsin.http.problems import Fault
 from tocsin.wire.systems import WireFormat
 
 COUNT_MAX: Final = 20

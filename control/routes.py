@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from fastapi import APIRouter, FastAPI
 
-from control import catalogue, trials, webhooks
+from control import catalogue, keys, log_routes, rewrapping, trials, webhooks
+from control.key_models import CreatedKey, KeyPage, NewKey, Organization
 from control.models import (
     EventTypes,
     Requests,
+    Rewrap,
+    Rewrapped,
     Rotation,
     Trial,
     TrialSent,
@@ -17,10 +18,8 @@ from control.models import (
     WebhookChange,
     WebhookPage,
 )
-from control.problems import ProblemDocument
+from control.openapi import ALWAYS, BODY, body, problems, schema_of
 from tocsin.wire.systems import Systems
-
-_ALWAYS: Final = (400, 401, 403, 429, 503)
 
 
 def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
@@ -28,27 +27,65 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
     documented_paths = {path for system in systems.values() for path in system.api.paths}
     for path in (webhooks.PATH, *sorted(documented_paths - {webhooks.PATH})):
         app.include_router(_router(requests), prefix=path)
+        app.include_router(log_routes.of_webhook(), prefix=path)
+    log_routes.install(app)
     app.add_api_route(
         catalogue.PATH,
         catalogue.list_,
         methods=["GET"],
         response_model=EventTypes,
         tags=["events"],
-        responses=_problems(*_ALWAYS),
+        responses=problems(*ALWAYS),
+    )
+    app.add_api_route(
+        rewrapping.PATH,
+        rewrapping.rewrap,
+        methods=["POST"],
+        response_model=Rewrapped,
+        tags=["operations"],
+        responses=problems(*ALWAYS, 408, 409, 413, 415),
+        openapi_extra=body(Rewrap.model_json_schema()),
+    )
+    app.include_router(_keys(), prefix=keys.PATH)
+    app.add_api_route(
+        keys.WHO_PATH,
+        keys.who,
+        methods=["GET"],
+        response_model=Organization,
+        tags=["keys"],
+        responses=problems(*ALWAYS),
     )
     catalogue.document(app, systems)
 
 
+def _keys() -> APIRouter:
+    router = APIRouter(tags=["keys"], responses=problems(*ALWAYS))
+    router.add_api_route("", keys.list_, methods=["GET"], response_model=KeyPage)
+    router.add_api_route(
+        "",
+        keys.create,
+        methods=["POST"],
+        status_code=201,
+        response_model=CreatedKey,
+        responses=problems(*BODY),
+        openapi_extra=body(schema_of(NewKey)),
+    )
+    router.add_api_route(
+        "/{key_id}", keys.revoke, methods=["DELETE"], status_code=204, responses=problems(404)
+    )
+    return router
+
+
 def _router(requests: Requests) -> APIRouter:
-    router = APIRouter(tags=["webhooks"], responses=_problems(*_ALWAYS))
+    router = APIRouter(tags=["webhooks"], responses=problems(*ALWAYS))
     router.add_api_route(
         "",
         webhooks.create,
         methods=["POST"],
         status_code=201,
         response_model=Webhook,
-        responses=_problems(408, 413, 415),
-        openapi_extra=_body(requests.schema()),
+        responses=problems(408, 413, 415),
+        openapi_extra=body(requests.schema()),
     )
     router.add_api_route(
         "/test",
@@ -56,39 +93,30 @@ def _router(requests: Requests) -> APIRouter:
         methods=["POST"],
         status_code=202,
         response_model=TrialSent,
-        responses=_problems(404, 408, 413, 415),
-        openapi_extra=_body(Trial.model_json_schema()),
+        responses=problems(404, 408, 413, 415),
+        openapi_extra=body(Trial.model_json_schema()),
     )
     router.add_api_route("", webhooks.list_, methods=["GET"], response_model=WebhookPage)
     router.add_api_route(
-        "/{webhook_id}", webhooks.get, methods=["GET"], response_model=Webhook, responses=_problems(404)
+        "/{webhook_id}", webhooks.get, methods=["GET"], response_model=Webhook, responses=problems(404)
     )
     router.add_api_route(
         "/{webhook_id}",
         webhooks.change,
         methods=["PATCH"],
         response_model=Webhook,
-        responses=_problems(404, 408, 412, 413, 415),
-        openapi_extra=_body(WebhookChange.model_json_schema()),
+        responses=problems(404, 408, 412, 413, 415),
+        openapi_extra=body(WebhookChange.model_json_schema()),
     )
     router.add_api_route(
         "/{webhook_id}/secret",
         webhooks.rotate,
         methods=["POST"],
         response_model=Webhook,
-        responses=_problems(404, 408, 409, 412, 413, 415),
-        openapi_extra=_body(Rotation.model_json_schema()),
+        responses=problems(404, 408, 409, 412, 413, 415),
+        openapi_extra=body(Rotation.model_json_schema()),
     )
     router.add_api_route(
-        "/{webhook_id}", webhooks.delete, methods=["DELETE"], status_code=204, responses=_problems(404, 412)
+        "/{webhook_id}", webhooks.delete, methods=["DELETE"], status_code=204, responses=problems(404, 412)
     )
     return router
-
-
-def _problems(*statuses: int | str) -> dict[int | str, dict[str, Any]]:
-    # "default" also keeps the framework from documenting a 422 that is never answered.
-    return {status: {"model": ProblemDocument} for status in ("default", *statuses)}
-
-
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -5,19 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from control.auth import Gate
+from control.backlog import Backlog
 from control.directory import Directory
+from control.log import Log
 from control.models import Requests
-from control.rate import Limiter
+from control.recent import Recent
+from tocsin import health, sealing
+from tocsin.audit import Entry
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy
 from tocsin.events import Event
+from tocsin.health import Health
+from tocsin.http.admission import Gate
+from tocsin.http.rate import Limiter
+from tocsin.jobs import Job, JobControl, ReplayRequest
+from tocsin.keys import ApiKey
 from tocsin.secrets import Keyring
 from tocsin.subscriptions import StoredSecret, Subscription
 from tocsin.wire.systems import Systems
 
+RECENT_S: Final = 2.0
+"""How old an overview may be."""
 FRESH_S: Final = 5.0
 """A node whose tables are older than this says that it is not ready."""
 
@@ -31,9 +41,39 @@ class Store(Protocol):
 
 
 class Outbox(Protocol):
-    """Where tests are sent from; `control.outbox` has the one on Kafka."""
+    """Where tests and resends are sent from; `control.outbox` has the one on Kafka."""
 
     def test(self, event: Event, delivery: Delivery) -> None: ...
+
+    def again(self, event: Event, delivery: Delivery, *, run: str, test: bool) -> None: ...
+
+
+class Jobs(Protocol):
+    """Where jobs are asked for; `control.jobs` has those on Kafka."""
+
+    def all(self) -> list[Job]: ...
+
+    def find(self, job: str) -> Job | None: ...
+
+    def request(self, request: ReplayRequest) -> None: ...
+
+    def control(self, control: JobControl) -> None: ...
+
+
+class Keys(Protocol):
+    """Where API keys are; `control.key_store` has those on Kafka, and says what it raises."""
+
+    def get(self, key_id: str) -> ApiKey | None: ...
+
+    def rows(self) -> list[ApiKey]: ...
+
+    def put(self, key: ApiKey) -> None: ...
+
+
+class Trail(Protocol):
+    """Where changes are told to the audit; `control.trail` has the one on Kafka, and says what it raises."""
+
+    def tell(self, entry: Entry) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +81,43 @@ class Services:
     """What requests need.
 
     Attributes:
+        pacer: Counts what is to leave for a webhook.
+        log: The delivery log.
+        backlog: Returns what waits in the whole installation; raises KafkaUnavailable.
+        health: Returns what the ledger found about a subscription's endpoint, or None.
         topic: Name of the subscriptions topic; sealed secrets are bound to it.
         age_s: How old this node's knowledge is.
         clock_ms: The time of day, milliseconds since the epoch.
     """
 
     gate: Gate
+    keys: Keys
     limiter: Limiter
+    pacer: Limiter
     directory: Directory
     store: Store
     outbox: Outbox
+    log: Log
+    jobs: Jobs
+    trail: Trail
+    backlog: Callable[[], Backlog]
     systems: Systems
     policy: Policy
     keyring: Keyring
+    health: Callable[[str], Health | None]
     topic: str
     age_s: Callable[[], float]
     clock_ms: Callable[[], int]
     requests: Requests = field(init=False)
+    overviews: Recent[dict[str, Any]] = field(init=False, default_factory=lambda: Recent(RECENT_S))
+    backlogs: Recent[Backlog | None] = field(init=False, default_factory=lambda: Recent(RECENT_S))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "requests", Requests(self.systems))
+
+    def standing(self, subscription: Subscription) -> Subscription:
+        """Return a subscription as it stands, its health applied: to be shown, never to be written."""
+        return health.standing(subscription, self.health(subscription.id))
 
     def seal(self, secret: str, organization: str, subscription: str, now_ms: int) -> StoredSecret:
         """Seal a new signing secret of a subscription."""
@@ -72,3 +129,12 @@ class Services:
             secret_id=f"sec_{os.urandom(8).hex()}",
             now_ms=now_ms,
         )
+
+    def sealed(self, subscription: Subscription) -> Subscription:
+        """Return an opened subscription as it is written."""
+        wire = self.systems.wire_format(subscription.system, subscription.format)
+        return sealing.sealed(subscription, self.keyring, self.topic, wire, self.clock_ms())
+
+    def opened(self, subscription: Subscription) -> Subscription:
+        """Return a written subscription with its URL and headers as they are."""
+        return sealing.opened(subscription, self.keyring, self.topic)

@@ -10,15 +10,16 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
+from control import pacing
 from control.auth import Managing
-from control.bodies import json_body
 from control.models import Trial, read
-from control.problems import Fault, invalid_body, not_found, unavailable
 from control.services import Services
 from tocsin import fanout
 from tocsin.deliveries import Delivery
 from tocsin.errors import NotAcknowledged, RenderError
 from tocsin.events import Event
+from tocsin.http.bodies import json_body
+from tocsin.http.problems import Fault, invalid_body, not_found, unavailable
 from tocsin.subscriptions import Subscription
 from tocsin.wire.facts import DeliveryFacts
 from tocsin.wire.rendering import render
@@ -36,13 +37,14 @@ def send(request: Request, caller: Managing, body: Annotated[bytes, Depends(json
     asked = read(Trial, body)
     subscription = services.directory.get(caller.organization, asked.webhook_id)
     if subscription is None:
-        raise not_found()
+        raise not_found("webhook")
     system = services.systems[subscription.system]
     event_type, data = chosen(system, asked.event_type)
     moment = datetime.fromtimestamp(services.clock_ms() / 1000, UTC)
     event = Event(f"test_{uuid.uuid4()}", SOURCE, event_type, moment, subscription.organization)
     wire = services.systems.wire_format(subscription.system, subscription.format)
     delivery = made(event, data, subscription, wire)
+    pacing.spend(services.pacer, subscription.id)
     try:
         services.outbox.test(event, delivery)
     except NotAcknowledged as error:
@@ -68,12 +70,13 @@ def chosen(system: System, asked: str | None) -> tuple[str, Mapping[str, Any]]:
     event_type = asked if asked is not None else documented.event_type
     if event_type is None:
         raise invalid_body([Fault(field="event_type", reason="is missing")])
-    if event_type not in system.event_types:
+    known = system.event_type(event_type)
+    if known is None:
         there_are = ", ".join(sorted(system.event_types))
         raise invalid_body([Fault(field="event_type", reason=f"is not an event type; there are {there_are}")])
     if event_type == documented.event_type and documented.data is not None:
         return event_type, documented.data
-    return event_type, system.event_types[event_type].example
+    return event_type, known.example
 
 
 def made(event: Event, data: Mapping[str, Any], subscription: Subscription, wire: WireFormat) -> Delivery:

@@ -13,24 +13,26 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from control import changes, cursor, preconditions
-from control.auth import Caller, Managing, Reading
-from control.bodies import json_body
+from control import changes, cursor, preconditions, trail
+from control.auth import Managing, Reading
 from control.directory import position
 from control.models import Rotation, WebhookChange, read
 from control.overtaken import CameSecond
 from control.preconditions import etag
-from control.problems import Fault, Problem, invalid_body, not_found, unavailable
 from control.registration import Registration, registration, secret_faults
 from control.representation import created, documented, shown
 from control.services import Services
 from tocsin.errors import NotAcknowledged
+from tocsin.http.admission import Caller
+from tocsin.http.bodies import json_body
+from tocsin.http.problems import Fault, invalid_body, not_found, unavailable
 from tocsin.subscriptions import Subscription
 from tocsin.wire.signing import new_secret
 from tocsin.wire.systems import WireFormat
 
 PATH: Final = "/v1/webhooks"
 PAGE_MAX: Final = 250
+_LISTING: Final = "webhooks"
 TRIES: Final = 5
 """How often a change without `If-Match` is made anew because another came first."""
 
@@ -46,12 +48,15 @@ def create(request: Request, caller: Managing, body: Annotated[bytes, Depends(js
     if secret is None and wanted.wire.has_secret:
         secret = new_secret(wanted.wire.signature, os.urandom)
     try:
-        stored = services.store.put(_subscription(services, caller, wanted, secret))
+        stored = services.store.put(services.sealed(_subscription(services, caller, wanted, secret)))
+        _tell(services, caller, "created", None, stored)
     except NotAcknowledged as error:
         raise unavailable(
             f"{error}; the webhook may or may not be stored, the list of webhooks will tell"
         ) from error
-    fields = documented(created(stored, caller.system, secret), _documented_names(request, caller))
+    fields = documented(
+        created(services.opened(stored), caller.system, secret), _documented_names(request, caller)
+    )
     headers = {"Location": f"{request.url.path}/{stored.id}", "ETag": etag(stored.version)}
     return JSONResponse(fields, 201, headers)
 
@@ -63,15 +68,12 @@ async def list_(
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_MAX,
 ) -> JSONResponse:
     """List webhooks, the newest last."""
-    start = None if after is None else cursor.decode(caller.organization, after)
-    if after is not None and start is None:
-        fault = Fault(field="after", reason="is not the `next` of a page of this organization")
-        raise Problem(400, "invalid_parameter", f"after: {fault.reason}", errors=[fault])
+    start = cursor.required(caller.organization, _LISTING, after)
     found, more = _services(request).directory.page(caller.organization, start, limit)
     return JSONResponse(
         {
             "data": [_shown(request, caller, subscription) for subscription in found],
-            "next": cursor.encode(caller.organization, position(found[-1])) if more else None,
+            "next": cursor.encode(caller.organization, _LISTING, position(found[-1])) if more else None,
         }
     )
 
@@ -106,7 +108,8 @@ def change(
             now_ms=services.clock_ms(),
         )
 
-    return _answer(request, caller, _succeed(request, caller, webhook_id, if_match, changed))
+    stored = _succeed(request, caller, webhook_id, if_match, "changed", changed)
+    return _answer(request, caller, stored)
 
 
 def rotate(
@@ -136,7 +139,7 @@ def rotate(
         until_ms = now_ms + 1000 * asked.expires_in_s
         return changes.rotated(subscription, sealed, old_until_ms=until_ms, now_ms=now_ms)
 
-    stored = _succeed(request, caller, webhook_id, if_match, rotated)
+    stored = _succeed(request, caller, webhook_id, if_match, "secret_rotated", rotated)
     answer = {**_shown(request, caller, stored), "secret": secret}
     return JSONResponse(answer, headers={"ETag": etag(stored.version)})
 
@@ -145,8 +148,10 @@ def delete(request: Request, caller: Managing, webhook_id: str, if_match: IfMatc
     """Delete a webhook. What is still to be delivered to it becomes dead letters."""
     subscription = _own(request, caller, webhook_id)
     preconditions.require(if_match, subscription.version)
+    services = _services(request)
     try:
-        _services(request).store.remove(subscription)
+        services.store.remove(subscription)
+        _tell(services, caller, "deleted", subscription, None)
     except NotAcknowledged as error:
         raise unavailable(f"{error}; the webhook may or may not be deleted, do it again") from error
     return Response(status_code=204)
@@ -157,23 +162,41 @@ def _succeed(
     caller: Caller,
     webhook_id: str,
     if_match: str | None,
+    action: str,
     successor: Callable[[Subscription], Subscription],
 ) -> Subscription:
-    """Write the version that follows; made anew of the winner when another change came first."""
+    """Write the version that follows, and tell the audit; made anew of the winner when another change came first."""
     services = _services(request)
     for _ in range(TRIES):
         known = _own(request, caller, webhook_id)
         preconditions.require(if_match, known.version)
-        wanted = successor(known)
-        if wanted is known:
+        as_it_is = services.opened(known)
+        wanted = successor(as_it_is)
+        if wanted is as_it_is:
             return known
         try:
-            return services.store.put(wanted)
+            stored = services.store.put(services.sealed(wanted))
+            _tell(services, caller, action, known, stored)
+            return stored
         except CameSecond:
             continue
         except NotAcknowledged as error:
             raise unavailable(f"{error}; the change may or may not be stored, read the webhook") from error
     raise preconditions.stale()
+
+
+def _tell(
+    services: Services,
+    caller: Caller,
+    action: str,
+    before: Subscription | None,
+    after: Subscription | None,
+) -> None:
+    known = after or before
+    if known is not None:
+        wire, now_ms = _wire(services, known), services.clock_ms()
+        entry = trail.webhook(caller, action, before, after, wire=wire, now_ms=now_ms)
+        services.trail.tell(entry)
 
 
 def _answer(request: Request, caller: Caller, subscription: Subscription) -> JSONResponse:
@@ -188,7 +211,7 @@ def _services(request: Request) -> Services:
 def _own(request: Request, caller: Caller, webhook_id: str) -> Subscription:
     subscription = _services(request).directory.get(caller.organization, webhook_id)
     if subscription is None:
-        raise not_found()
+        raise not_found("webhook")
     return subscription
 
 
@@ -196,7 +219,8 @@ def _shown(request: Request, caller: Caller, subscription: Subscription) -> Mapp
     systems = _services(request).systems
     system = systems.get(subscription.system, caller.system)
     wire = systems.wire_format(subscription.system, subscription.format)
-    return documented(shown(subscription, system, wire), _documented_names(request, caller))
+    standing = _services(request).standing(subscription)
+    return documented(shown(standing, system, wire), _documented_names(request, caller))
 
 
 def _wire(services: Services, subscription: Subscription) -> WireFormat:
@@ -224,6 +248,7 @@ def _subscription(
         effective_at=now_ms,
         format=wanted.format,
         scope=wanted.scope,
+        filters=wanted.filters,
         active=wanted.active,
         inactive_reason=None if wanted.active else changes.DISABLED,
         description=wanted.description,

@@ -19,6 +19,7 @@ from tocsin import settings as settings_module
 from tocsin.errors import ApiUnavailable, ConfigurationError, RequestRefused
 
 WEBHOOKS: Final = "/v1/webhooks"
+EVENTS: Final = "/v1/events"
 _TIMEOUT_S: Final = 15.0
 _PAGE: Final = 250
 
@@ -54,6 +55,7 @@ class Client:
         api_key: The key; `TOCSIN_API_KEY` when None.
         timeout_s: How long an answer may take.
         user_agent: What the API's logs call the caller.
+        gateway_url: Address of the gateway, for `events`; `TOCSIN_GATEWAY` when None.
 
     Raises:
         ConfigurationError: There is no key.
@@ -66,6 +68,7 @@ class Client:
         *,
         timeout_s: float = _TIMEOUT_S,
         user_agent: str = "tocsin-python",
+        gateway_url: str | None = None,
     ) -> None:
         settings = settings_module.load()
         if api_key is None and settings.api_key is not None:
@@ -73,9 +76,10 @@ class Client:
         if not api_key:
             raise ConfigurationError("TOCSIN_API_KEY", "", "no API key; `tocsin keys create` makes one")
         self.api_url = api_url or settings.api
+        self.gateway_url = gateway_url or settings.gateway
         self.webhooks = Webhooks(self)
+        self.events = Events(self)
         self._http = httpx.Client(
-            base_url=self.api_url,
             headers={"X-API-Key": api_key, "User-Agent": user_agent},
             timeout=timeout_s,
         )
@@ -102,24 +106,63 @@ class Client:
         method: str,
         path: str,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        at: str | None = None,
     ) -> Any:
         """Make one request and return its answer.
+
+        Args:
+            at: Another address than the control API's.
 
         Raises:
             RequestRefused: The API said no; the error has its words.
             ApiUnavailable: It does not answer; a change may or may not have been made.
         """
         try:
-            answer = self._http.request(method, path, json=body, params=query, headers=headers)
+            url = (at or self.api_url).rstrip("/") + path
+            answer = self._http.request(method, url, json=body, params=query, headers=headers)
         except httpx.TransportError as error:
-            told = f"the control API at {self.api_url} does not answer ({type(error).__name__})"
+            what = f"gateway at {at}" if at else f"control API at {self.api_url}"
+            told = f"the {what} does not answer ({type(error).__name__})"
             raise ApiUnavailable(told) from error
         if not answer.is_success:
             raise RequestRefused(answer.status_code, said(answer.content, answer.reason_phrase))
         return answer.json() if answer.content else None
+
+
+class Events:
+    """Events by way of the gateway, with a key of scope `publish`. Every method raises as `Client.call`.
+
+    A service that can reach Kafka has `tocsin.Publisher`, which is faster and knows at once what does not fit.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def publish(self, event_type: str, data: Mapping[str, Any], **attributes: Any) -> str:
+        """Publish one event and return its id once the broker has acknowledged it.
+
+        Args:
+            event_type: Event type of the key's system.
+            data: The event's data, as its schema says.
+            attributes: `id`, `source`, `time` (RFC 3339), `subject`, `extensions`. Name an `id` to be able to repeat
+                the call after an error: every subscriber gets the event once.
+        """
+        event = {"type": event_type, "data": data, **attributes}
+        accepted: dict[str, str] = self._client.call("POST", EVENTS, body=event, at=self._client.gateway_url)
+        return accepted["id"]
+
+    def publish_batch(self, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Publish up to 1,000 events and return what became of each: `id`, `status` 202, 400 or 503, and why.
+
+        Args:
+            events: Each with `type`, `data` and, if wanted, what `publish` takes as attributes.
+        """
+        answer = self._client.call("POST", EVENTS, body=events, at=self._client.gateway_url)
+        results: list[dict[str, Any]] = answer["results"]
+        return results
 
 
 class Webhooks:
@@ -134,7 +177,7 @@ class Webhooks:
         Args:
             url: Where to POST to.
             events: Event types; `*` stands for any run of characters.
-            fields: `secret` (your own), `description`, `headers`, `format`, `active`, and a system's scope fields.
+            fields: `secret` (your own), `description`, `headers`, `format`, `filters`, `active`, and a system's scope fields.
         """
         asked = {"url": url, "events": list(events), **fields}
         return _webhook(self._client.call("POST", WEBHOOKS, body=asked))
@@ -160,7 +203,7 @@ class Webhooks:
         Args:
             webhook_id: Which.
             if_version: Refuse (412) if it is another version by now; None changes whatever there is.
-            fields: `active`, `url`, `events`, `description`, `headers`.
+            fields: `active`, `url`, `events`, `filters`, `description`, `headers`.
         """
         headers = None if if_version is None else {"If-Match": f'"{if_version}"'}
         return _webhook(self._client.call("PATCH", f"{WEBHOOKS}/{webhook_id}", body=fields, headers=headers))

@@ -35,6 +35,7 @@ class DeadLetter:
         organization: The tenant; empty if the event's headers do not say.
         event_type: The event's type; likewise.
         event_id: The event's id; likewise.
+        system: Whose event it is; likewise.
         reason: One of `deliveries.REASONS`.
         fault: `subscriber` or `tocsin`; None if it was nobody's.
         progress: Where the delivery stood: run, attempts made, last status and error.
@@ -57,6 +58,7 @@ class DeadLetter:
     source: str | None
     value: bytes = field(repr=False)
     headers: Headers = field(repr=False)
+    system: str = ""
 
     @property
     def status(self) -> int | None:
@@ -99,11 +101,12 @@ def read_dead_letter(message: Message) -> DeadLetter:
         event_type=first_value(headers, "ce_type") or "",
         event_id=first_value(headers, "ce_id") or "",
         reason=first_value(headers, "tocsin_reason") or "unknown",
-        fault=first_value(headers, "tocsin_fault"),
+        fault=first_value(headers, "tocsin_fault") or None,
         progress=read_progress(headers),
         source=first_value(headers, "tocsin_source"),
         value=value,
         headers=headers,
+        system=first_value(headers, "tocsin_system") or "",
     )
 
 

@@ -16,6 +16,7 @@ import orjson
 
 from tocsin.errors import Undecodable
 from tocsin.kafka.codec import Headers
+from tocsin.wire import carried_headers
 
 Verdict = Literal["delivered", "retry", "dead_letter", "parked", "interrupted"]
 VERDICTS: Final = frozenset({"delivered", "retry", "dead_letter", "parked", "interrupted"})
@@ -113,12 +114,16 @@ def from_record(record: Mapping[str, Any]) -> Delivery:
     """Return the delivery that an Avro record holds.
 
     Raises:
-        Undecodable: Its id is not a UUID: it is signed and compared, so nothing else may stand there.
+        Undecodable: Its id is not a UUID: it is signed and compared, so nothing else may stand there. Or it has a
+            header that may not be sent.
     """
     if not _UUID.match(record["delivery_id"]):
         raise Undecodable("the delivery id is not a UUID")
     known = {name: record[name] for name in Delivery.__slots__}
     known["headers"] = tuple((header["name"], header["value"]) for header in record["headers"])
+    unfit = carried_headers.fault([("content-type", record["content_type"]), *known["headers"]])
+    if unfit is not None:
+        raise Undecodable(unfit)
     return Delivery(**known)
 
 
@@ -235,6 +240,7 @@ def attempt_record(attempt: Attempt) -> dict[str, Any]:
         "started_at": attempt.started_at,
         "duration_ms": attempt.duration_ms,
         "posted": attempt.posted,
+        "test": progress.test,
         "url": attempt.url,
         "status": attempt.status,
         "error": attempt.error,

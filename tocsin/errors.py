@@ -7,12 +7,14 @@ TocsinError
 ├── Undecodable             bytes on a topic are poison; they belong in quarantine
 ├── RegistryUnavailable     the schema registry does not answer; wait and try again
 ├── KafkaUnavailable        no broker answers
+├── LedgerUnavailable       the delivery log's store is absent, of another version, or does not answer
 ├── RenderError             a wire format cannot express this event
 ├── NoSecret                no usable signing secret; nothing may leave
 ├── SecretInvalid           a signing secret is empty, too short or malformed
 ├── SignatureInvalid        a received webhook does not verify
 ├── UrlInvalid              the text is not a URL we accept
 ├── DestinationNotAllowed   policy refuses where this would go
+├── FilterInvalid           a subscription's filters are none
 ├── ApiUnavailable          the control API does not answer
 └── RequestRefused          the control API said no
 """
@@ -67,6 +69,10 @@ class KafkaUnavailable(TocsinError):
     """No broker answers at the configured address."""
 
 
+class LedgerUnavailable(TocsinError):
+    """The delivery log's store is absent, of another version than this program, or does not answer now."""
+
+
 class RenderError(TocsinError):
     """The schema allows this event, but a wire format cannot express it."""
 
@@ -89,6 +95,19 @@ class UrlInvalid(TocsinError):
 
 class DestinationNotAllowed(TocsinError):
     """Policy refuses the place this would go to."""
+
+
+class FilterInvalid(TocsinError):
+    """A subscription's filters are not what filters may be.
+
+    Args:
+        field: Dotted place at fault, such as `filters.0.any.1.exact`.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason = field, reason
 
 
 class ApiUnavailable(TocsinError):

@@ -17,9 +17,11 @@ ATTRIBUTE_MAX_BYTES: Final = 1_024
 DATA_MAX_BYTES: Final = 262_144
 """Bound on an event's encoded data: what it becomes on its way must fit a Kafka record."""
 
-_ATTRIBUTES = frozenset({"specversion", "id", "source", "type", "time", "subject", "organization"})
+ATTRIBUTES: Final = frozenset({"specversion", "id", "source", "type", "time", "subject", "organization"})
+"""What every event may have; an extension's name is none of these."""
+
 _ENVELOPE = frozenset({"data", "data_base64", "datacontenttype", "dataschema"})
-_KNOWN = _ATTRIBUTES | _ENVELOPE
+_KNOWN = ATTRIBUTES | _ENVELOPE
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TRACE_HEADERS = ("traceparent", "tracestate")
@@ -66,6 +68,23 @@ def check(event: Event) -> None:
         _check_text(name, value)
     if event.time.tzinfo is None:
         raise EventInvalid("time", "needs a time zone")
+
+
+def is_attribute(name: str) -> bool:
+    """Return whether an event may have an attribute of this name: one of ours, or an extension's."""
+    return name in ATTRIBUTES or (name not in _ENVELOPE and _EXTENSION_NAME.match(name) is not None)
+
+
+def attribute(event: Event, name: str) -> str | None:
+    """Return an attribute as text; None for one that the event does not have."""
+    if name == "time":
+        return rfc3339(event.time)
+    if name == "specversion":
+        return SPEC_VERSION
+    if name in ATTRIBUTES:
+        value: str | None = getattr(event, name)
+        return value
+    return event.extensions.get(name)
 
 
 def to_headers(event: Event) -> list[tuple[str, bytes]]:
@@ -119,6 +138,11 @@ def from_headers(
     except EventInvalid as error:
         raise Undecodable(f"attribute {error}") from error
     return event
+
+
+def record_key(event: Event) -> bytes:
+    """Return the key of an event's record: events with one key stay in order."""
+    return event.extensions.get("partitionkey", event.organization).encode()
 
 
 def carried(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:

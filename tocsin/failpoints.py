@@ -35,7 +35,9 @@ POINTS: Final[Mapping[str, str]] = {
     "delay.before_due": "a record waits in memory",
     "delay.after_write": "what became due is acknowledged, its source is not finished",
     "replay.half_way": "some letters of a job are written, no checkpoint says so",
+    "ledger.after_write": "the store has committed rows and positions, the group was not told",
     "control.before_answer": "what was asked for is acknowledged by the broker, the caller does not know it",
+    "gateway.before_answer": "the events of a request are acknowledged by the broker, the caller does not know it",
 }
 """Every failpoint, and what is true there. `reader.*` is in every program that reads as a member of a group."""
 

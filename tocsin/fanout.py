@@ -1,16 +1,25 @@
-"""One event for one subscription, as a delivery: the router makes them of what happened, the control API as a test. Pure."""
+"""One event for its subscriptions, as deliveries. Pure.
+
+The router makes them of what happens, a recovery of what was missed, the control API as a test.
+"""
 
 from __future__ import annotations
 
+import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tocsin import deliveries
 from tocsin.deliveries import Delivery
+from tocsin.errors import RenderError
 from tocsin.events import Event
+from tocsin.intake import Arrived
 from tocsin.subscriptions import Subscription
-from tocsin.wire.facts import EventFacts
-from tocsin.wire.rendering import Rendered
+from tocsin.wire.facts import DeliveryFacts, EventFacts
+from tocsin.wire.rendering import Rendered, render
+from tocsin.wire.systems import Systems, WireFormat
+
+_log = logging.getLogger("tocsin.fanout")
 
 Header = tuple[str, bytes | None]
 
@@ -70,3 +79,69 @@ def headers(made: Delivery, carried: Sequence[Header], progress: Sequence[Header
         progress: Where it begins, as `deliveries.progress_headers` returns it.
     """
     return [*carried, ("tocsin_delivery_id", made.delivery_id.encode()), *progress]
+
+
+class FanOut:
+    """The deliveries of an event, made one by one as they are asked for; its body is rendered once for each wire format.
+
+    Attributes:
+        refused: Wire format to the reason why this event's deliveries in it cannot be made.
+    """
+
+    def __init__(self, arrived: Arrived, subscriptions: Sequence[Subscription], systems: Systems) -> None:
+        self._arrived = arrived
+        self._subscriptions = subscriptions
+        self._systems = systems
+        self._facts = facts(arrived.event, arrived.system.name)
+        self._rendered: dict[str, Rendered] = {}
+        self.refused: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Delivery]:
+        for subscription in self._subscriptions:
+            if _format_name(subscription) not in self.refused:
+                try:
+                    yield self._delivery(subscription)
+                except RenderError as error:
+                    self.refused[_format_name(subscription)] = str(error)
+
+    def refuse(self, delivery: Delivery, reason: str) -> None:
+        """Note that deliveries like this one cannot be made; no more of its format follow."""
+        self.refused[delivery.format or delivery.system] = reason
+
+    def _delivery(self, subscription: Subscription) -> Delivery:
+        event = self._arrived.event
+        own_id = delivery_id(event, subscription)
+        rendered = self._render(subscription, own_id)
+        return delivery(event, self._arrived.system.name, subscription, own_id, rendered)
+
+    def _render(self, subscription: Subscription, delivery_id: uuid.UUID) -> Rendered:
+        name = _format_name(subscription)
+        rendered = self._rendered.get(name)
+        if rendered is None:
+            wire = self._wire_format(subscription)
+            facts = DeliveryFacts(id=delivery_id, subscription_id=subscription.id)
+            rendered = self._rendering(wire, facts)
+            if not wire.depends_on_delivery:
+                self._rendered[name] = rendered
+        return rendered
+
+    def _rendering(self, wire: WireFormat, facts: DeliveryFacts) -> Rendered:
+        try:
+            return render(wire, self._facts, self._arrived.data, facts)
+        except RenderError:
+            raise
+        except (
+            Exception
+        ) as error:  # whatever one event leads a template into, the events behind it are routed
+            _log.exception("%s of %s", wire.name, self._facts)
+            raise RenderError(f"{type(error).__name__}: {error}") from error
+
+    def _wire_format(self, subscription: Subscription) -> WireFormat:
+        try:
+            return self._systems.wire_format(subscription.system, subscription.format)
+        except KeyError as error:
+            raise RenderError("this installation has no such wire format") from error
+
+
+def _format_name(subscription: Subscription) -> str:
+    return subscription.format or subscription.system

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 SCOPES: Final = ("publish", "manage", "read", "replay", "admin")
-"""What a key may allow; `admin` allows everything, each other one itself alone."""
+"""What a key may allow in its organization; `admin` allows everything, each other one itself alone."""
+OPERATE: Final = "operate"
+"""What looking after the whole installation needs. No scope of an organization holds it, `admin` neither."""
 
 _ID_BYTES: Final = 7
 _SECRET_CHARS: Final = 40
@@ -82,7 +84,19 @@ def usable(key: ApiKey, text: str, now_ms: int) -> bool:
 
 def allows(key: ApiKey, scope: str) -> bool:
     """Return whether a key allows what needs a scope."""
-    return scope in key.scopes or "admin" in key.scopes
+    return scope in key.scopes or ("admin" in key.scopes and scope != OPERATE)
+
+
+def state(key: ApiKey, now_ms: int) -> str:
+    """Return `active`, `revoked` or `expired`."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= now_ms else "active"
+
+
+def supersedes(new: ApiKey, known: ApiKey) -> bool:
+    """Return whether a later record of a key takes the place of the known one: what is revoked stays revoked."""
+    return known.revoked_at is None or new.revoked_at is not None
 
 
 def to_record(key: ApiKey) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How every program starts and stops.
 
-Start: read the settings, wait for Kafka and the registry (saying so), make the topics that are missing, run.
+Start: read the settings, wait for Kafka and the registry (saying so), make the topics that are missing, run. Either
+may go away again before the program is ready: whatever it needs of them then it asks for through `Stop.patiently`.
 Stop: the first SIGTERM or SIGINT asks; `Stop` is set and the program ends its open work within one deadline.
 The second ends the process at once. A failure is one line and exit code 1, and the supervisor starts it again:
 nothing that is not committed is lost by that.
@@ -15,22 +16,32 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Final, TypeVar
 
 from confluent_kafka import KafkaException
 
 from tocsin import failpoints, telemetry
 from tocsin import settings as settings_module
-from tocsin.errors import KafkaUnavailable, RegistryUnavailable, TocsinError
+from tocsin.errors import KafkaUnavailable, LedgerUnavailable, RegistryUnavailable, TocsinError
 from tocsin.kafka import clients, clock, topics
 from tocsin.kafka.registry import Registry
 from tocsin.settings import Settings
 from tocsin.wire.systems import load_systems
 
-_log = logging.getLogger("tocsin")
+T = TypeVar("T")
 
+_log = logging.getLogger("tocsin")
 
 SKEW_MAX_S = 60.0
 SKEW_CHECK_EVERY_S = 10.0
+SAY_EVERY_S: Final = 10.0
+AGAIN_S: Final = 0.5
+ANSWER_S: Final = 10.0
+"""How long one answer is waited for; a stop is heard of in between."""
+
+
+class Stopped(Exception):
+    """The program was asked to stop while it waited for what it needs to start."""
 
 
 class Stop:
@@ -53,6 +64,26 @@ class Stop:
     def deadline(self) -> float:
         """When open work must have ended, on the monotonic clock; infinite while nobody asked."""
         return self._deadline if self._deadline is not None else float("inf")
+
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """Return what `ask` returns once what it needs answers, saying every 10 s what it waits for.
+
+        Args:
+            ask: May be called again after it has raised KafkaUnavailable, RegistryUnavailable or LedgerUnavailable.
+
+        Raises:
+            Stopped: Asked to stop meanwhile.
+        """
+        said_at_s = float("-inf")
+        while not self:
+            try:
+                return ask()
+            except (KafkaUnavailable, RegistryUnavailable, LedgerUnavailable) as error:
+                if time.monotonic() - said_at_s >= SAY_EVERY_S:
+                    _log.error("waiting: %s", error)
+                    said_at_s = time.monotonic()
+            self.asked.wait(AGAIN_S)
+        raise Stopped
 
     def on_asked(self, callback: Callable[[], None]) -> None:
         """Call `callback` from the signal handler, or now if that has run already; it must only wake something up."""
@@ -91,8 +122,10 @@ def run(program: str, main: Callable[[Settings, Stop], None]) -> int:
     stop = Stop(settings.stop_deadline_s)
     stop.install()
     try:
-        if prepare(settings, stop):
-            main(settings, stop)
+        prepare(settings, stop)
+        main(settings, stop)
+    except Stopped:
+        pass
     except (TocsinError, KafkaException) as error:
         _log.critical("%s stops: %s", program, error)
         return 1
@@ -105,63 +138,59 @@ def ready() -> None:
     _log.info("ready")
 
 
-def prepare(settings: Settings, stop: Stop) -> bool:
-    """Wait for Kafka and the registry and make the topics that are missing; False if asked to stop meanwhile."""
+def prepare(settings: Settings, stop: Stop) -> None:
+    """Wait for Kafka and the registry and make the topics that are missing.
+
+    Raises:
+        Stopped: Asked to stop meanwhile.
+    """
     wait_for_kafka(settings, stop)
     wait_for_registry(settings, stop)
-    if stop:
-        return False
-    created = topics.ensure(settings, load_systems())
+    created = stop.patiently(lambda: topics.ensure(settings, load_systems(), ANSWER_S))
     if created:
         _log.info("created %d topics", len(created))
-    return wait_for_clock(settings, stop)
+    wait_for_clock(settings, stop)
 
 
-def wait_for_clock(settings: Settings, stop: Stop) -> bool:
-    """Return once this machine's clock agrees with the broker's; False if asked to stop meanwhile.
+def wait_for_clock(settings: Settings, stop: Stop) -> None:
+    """Return once this machine's clock agrees with the broker's; raises as `prepare`.
 
     Signatures carry this machine's time, and receivers refuse those that are minutes off.
     """
-    while not stop:
-        skew_s = clock.skew_s(settings, topics.Topics(settings.topic_prefix).clock)
-        if abs(skew_s) <= SKEW_MAX_S:
-            return True
+    topic = topics.Topics(settings.topic_prefix).clock
+    while abs(skew_s := stop.patiently(lambda: clock.skew_s(settings, topic))) > SKEW_MAX_S:
         _log.error(
             "this machine's clock is %+.0f s off the broker's, waiting until it is set right (NTP)", skew_s
         )
         stop.asked.wait(SKEW_CHECK_EVERY_S)
-    return False
 
 
 def wait_for_kafka(settings: Settings, stop: Stop) -> None:
-    """Return once a broker answers."""
+    """Return once a broker answers; raises as `prepare`."""
 
     def ask() -> None:
         try:
             clients.admin(settings).list_topics(timeout=2.0)
         except KafkaException as error:
-            raise KafkaUnavailable(error.args[0].str()) from error
+            raise KafkaUnavailable(_silent(f"Kafka at {settings.kafka}", error.args[0].str())) from error
 
-    _wait_for(f"Kafka at {settings.kafka}", ask, stop)
+    stop.patiently(ask)
 
 
 def wait_for_registry(settings: Settings, stop: Stop) -> None:
-    """Return once the schema registry answers."""
-    _wait_for(
-        f"schema registry at {settings.registry}", Registry(settings.registry, timeout_s=2.0).ping, stop
-    )
+    """Return once the schema registry answers; raises as `prepare`."""
+    registry = Registry(settings.registry, timeout_s=2.0)
 
-
-def _wait_for(what: str, ask: Callable[[], None], stop: Stop) -> None:
-    said_at = float("-inf")
-    while not stop:
+    def ask() -> None:
         try:
-            ask()
-            return
-        except (KafkaUnavailable, RegistryUnavailable) as error:
-            if time.monotonic() - said_at > 10:
-                _log.error(
-                    "%s does not answer, trying again (is it running? `make up` starts one): %s", what, error
-                )
-                said_at = time.monotonic()
-            stop.asked.wait(0.5)
+            registry.ping()
+        except RegistryUnavailable as error:
+            raise RegistryUnavailable(
+                _silent(f"schema registry at {settings.registry}", str(error))
+            ) from error
+
+    stop.patiently(ask)
+
+
+def _silent(what: str, error: str) -> str:
+    return f"{what} does not answer, trying again (is it running? `make up` starts one): {error}"

@@ -1,6 +1,7 @@
 """Globs over event names, as subscriptions ask for them. Pure.
 
-A `*` stands for any run of characters, dots included; nothing else is special.
+A `*` stands for any run of characters, dots included; nothing else is special. Notices, which every system has besides
+its documented events, are named by those alone who know of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ def matches(pattern: str, name: str) -> bool:
     return len(name) - position >= len(last) and name.endswith(last)
 
 
-def wanted(patterns: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return those of the known event types that any of the patterns names."""
+def spells(pattern: str, notice: str) -> bool:
+    """Return whether a glob names a notice: it must spell the notice's name up to its first dot.
+
+    So `endpoint.*` does and `*` does not: a receiver that asks for everything knows the documented events only.
+    """
+    family = notice[: notice.index(".") + 1]
+    return pattern.startswith(family) and matches(pattern, notice)
+
+
+def wanted(patterns: Iterable[str], known: Iterable[str], notices: Iterable[str] = ()) -> list[str]:
+    """Return those of the known event types, and of the notices, that any of the patterns names."""
     asked = tuple(patterns)
-    return [name for name in known if any(matches(pattern, name) for pattern in asked)]
+    named = [name for name in known if any(matches(pattern, name) for pattern in asked)]
+    return named + [name for name in notices if any(spells(pattern, name) for pattern in asked)]

@@ -10,7 +10,6 @@ same `id` is harmless: every subscriber gets it once.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import threading
 import uuid
 from collections.abc import Mapping
@@ -25,10 +24,10 @@ from opentelemetry import propagate, trace
 
 from tocsin import events
 from tocsin import settings as settings_module
-from tocsin.errors import ConfigurationError, EventInvalid, NotAcknowledged
+from tocsin.encoding import EventEncoder
+from tocsin.errors import ConfigurationError, NotAcknowledged
 from tocsin.events import Event
 from tocsin.kafka import clients
-from tocsin.kafka.codec import Encoder
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
@@ -64,12 +63,12 @@ class Publisher:
         self, system: str, *, source: str, settings: Settings | None = None, timeout_s: float = 10.0
     ) -> None:
         self._settings = settings or settings_module.load()
-        self._system = _system(system)
+        known = _system(system)
         self._source = source
         self._timeout_s = timeout_s
         self._topic = Topics(self._settings.topic_prefix).events(system)
         self._registry = Registry(self._settings.registry)
-        self._encoders: dict[str, Encoder] = {}
+        self._encode = EventEncoder(self._registry, self._topic, known)
         self._producer = clients.producer(self._settings, timeout_s=timeout_s)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
@@ -180,19 +179,6 @@ class Publisher:
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    def _encode(self, event_type: str, data: Mapping[str, Any]) -> bytes:
-        known = self._system.event_types.get(event_type)
-        if known is None:
-            raise EventInvalid("type", _unknown_type(self._system, event_type))
-        known.check(data)
-        encoder = self._encoders.get(event_type)
-        if encoder is None:
-            encoder = self._encoders[event_type] = Encoder(self._registry, self._topic, known.schema)
-        value = encoder(data)
-        if len(value) > events.DATA_MAX_BYTES:
-            raise EventInvalid("data", f"is {len(value)} bytes encoded; at most {events.DATA_MAX_BYTES}")
-        return value
-
     def _produce(
         self, event: Event, value: bytes, headers: list[tuple[str, str | bytes | None]]
     ) -> Future[Acknowledged]:
@@ -206,10 +192,9 @@ class Publisher:
                     Acknowledged(event.id, self._topic, message.partition() or 0, message.offset() or 0)
                 )
 
-        key = event.extensions.get("partitionkey", event.organization)
         try:
             self._producer.produce(
-                self._topic, value=value, key=key.encode(), headers=headers, on_delivery=report
+                self._topic, value=value, key=events.record_key(event), headers=headers, on_delivery=report
             )
         except BufferError:
             future.set_exception(
@@ -222,12 +207,6 @@ class Publisher:
     def _serve(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(0.1)
-
-
-def _unknown_type(system: System, event_type: str) -> str:
-    near = difflib.get_close_matches(event_type, system.event_types, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(system.event_types))}"
-    return f"{event_type!r} is no event of {system.name}; {hint}"
 
 
 def _system(name: str) -> System:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tocsin.errors import ConfigurationError, NoSecret
 from tocsin.settings import Settings
-from tocsin.subscriptions import StoredSecret, Subscription
+from tocsin.subscriptions import StoredSecret, Subscription, all_sealed
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -56,19 +56,28 @@ class Keyring:
         except (InvalidTag, ValueError) as error:
             raise NoSecret(f"secret {secret.id} does not open in this place") from error
 
+    def rewrap(
+        self, secret: StoredSecret, *, topic: str, organization: str, subscription: str
+    ) -> StoredSecret:
+        """Return a secret sealed with the primary key, its id and dates as they are; raises as `open`."""
+        place = {"topic": topic, "organization": organization, "subscription": subscription}
+        text = self.open(secret, **place)
+        again = self.seal(text, **place, secret_id=secret.id, now_ms=secret.created_at)
+        return replace(again, expires_at=secret.expires_at)
+
     def require(self, subscriptions: Iterable[Subscription]) -> None:
         """Check that every secret there is can be opened; a program that uses secrets asks this at its start.
 
         Raises:
             ConfigurationError: Some are sealed with keys that the keyring lacks.
         """
-        needed = {secret.key_id for subscription in subscriptions for secret in subscription.secrets}
+        needed = {secret.key_id for subscription in subscriptions for secret in all_sealed(subscription)}
         lacking = sorted(needed - set(self.keys))
         if lacking:
             raise ConfigurationError(
                 "TOCSIN_KEYRING_FILE",
                 "",
-                f"signing secrets are sealed with {', '.join(lacking)}, which it lacks",
+                f"secrets are sealed with {', '.join(lacking)}, which it lacks",
             )
 
 

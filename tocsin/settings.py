@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     )
     stop_deadline_s: float = Field(25.0, gt=0, description="How long a SIGTERM lets open work finish.")
     api: str = Field("http://127.0.0.1:8600", description="Address of the control API.")
+    gateway: str = Field("http://127.0.0.1:8700", description="Address of the gateway.")
     api_key: SecretStr | None = Field(None, description="API key of the `tocsin` command.")
     keyring: SecretStr | None = Field(
         None, description="Keys for secrets at rest: `id:base64,…`, primary first."
@@ -57,6 +58,19 @@ class Settings(BaseSettings):
     ca_file: Path | None = Field(
         None, description="PEM file with authorities trusted besides the public ones."
     )
+    ledger: SecretStr = Field(
+        SecretStr("sqlite:///.tocsin/ledger.db"),
+        description="Store of the delivery log: `sqlite:///file`, or `postgresql://user:password@host/database`.",
+    )
+    disable_after_failing_s: float = Field(
+        5 * 86_400, gt=0, description="An endpoint that fails for this long without a success is disabled."
+    )
+    probe_every_s: float = Field(
+        0,
+        ge=0,
+        description="How often a disabled endpoint is sent a test, whose success enables it; 0 is never.",
+    )
+    ledger_retention_days: int = Field(30, ge=1, description="How long the delivery log keeps a delivery.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info")
 

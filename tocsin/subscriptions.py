@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -27,6 +27,9 @@ class Subscription:
     """One version of a subscription; the fields are those of `schemas/pipeline/subscription.avsc`.
 
     Attributes:
+        filters: What `tocsin.filters` reads, as JSON text; None lets every event through.
+        url: Where it goes; as it is shown, when `sealed_url` holds it.
+        headers: The owner's own request headers that are not sealed, from before they were.
         offset: Where this version lies in the subscriptions topic; -1 before it is written.
     """
 
@@ -40,10 +43,13 @@ class Subscription:
     effective_at: int
     format: str | None = None
     scope: Mapping[str, str] = field(default_factory=dict)
+    filters: str | None = None
     active: bool = True
     inactive_reason: str | None = None
     description: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sealed_headers: Mapping[str, StoredSecret] = field(default_factory=dict)
+    sealed_url: StoredSecret | None = None
     secrets: tuple[StoredSecret, ...] = ()
     generation: int = 1
     version: int = 1
@@ -57,6 +63,8 @@ def to_record(subscription: Subscription) -> dict[str, Any]:
     record.pop("offset")
     record["event_types"] = list(subscription.event_types)
     record["secrets"] = [_fields(secret) for secret in subscription.secrets]
+    record["sealed_headers"] = {name: _fields(each) for name, each in subscription.sealed_headers.items()}
+    record["sealed_url"] = _fields(subscription.sealed_url) if subscription.sealed_url else None
     return record
 
 
@@ -65,6 +73,9 @@ def from_record(record: Mapping[str, Any], offset: int) -> Subscription:
     known = {name: record[name] for name in Subscription.__slots__ if name in record}
     known["event_types"] = tuple(record["event_types"])
     known["secrets"] = tuple(StoredSecret(**secret) for secret in record["secrets"])
+    sealed_headers, sealed_url = record.get("sealed_headers", {}), record.get("sealed_url")
+    known["sealed_headers"] = {name: StoredSecret(**each) for name, each in sealed_headers.items()}
+    known["sealed_url"] = StoredSecret(**sealed_url) if sealed_url else None
     return Subscription(**known, offset=offset)
 
 
@@ -86,6 +97,14 @@ def live_secrets(subscription: Subscription, now_ms: int) -> tuple[StoredSecret,
     return tuple(
         secret for secret in subscription.secrets if secret.expires_at is None or now_ms < secret.expires_at
     )
+
+
+def all_sealed(subscription: Subscription) -> Iterator[StoredSecret]:
+    """Yield all that is sealed in a subscription."""
+    yield from subscription.secrets
+    yield from subscription.sealed_headers.values()
+    if subscription.sealed_url is not None:
+        yield subscription.sealed_url
 
 
 def _fields(value: Any) -> dict[str, Any]:

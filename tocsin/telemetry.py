@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from tocsin.logstream import LogStream
+
 REPEAT_EVERY_S = 10.0
 _LINES_MAX = 1_000
 _NUMBERS = re.compile(r"[0-9]+")
@@ -17,7 +19,7 @@ _PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 
 def configure_logging(program: str, log_format: Literal["console", "json"], level: str) -> None:
     """Send log lines to stderr, as text for people or as JSON for machines."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogStream(sys.stderr)
     handler.addFilter(_Sparing())
     handler.setFormatter(_Json(program) if log_format == "json" else _Console(program))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -48,6 +50,18 @@ class _Sparing(logging.Filter):
 class _Console(logging.Formatter):
     def __init__(self, program: str) -> None:
         super().__init__(f"%(asctime)s {program:<9} %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line; what somebody else wrote into it can neither end it nor move the cursor."""
+        record.message = legible(record.message)
+        return super().formatMessage(record)
+
+
+def legible(text: str) -> str:
+    """Return a text with everything that is not printable as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class _Json(logging.Formatter):

@@ -21,9 +21,9 @@ def main(settings: Settings, stop: Stop) -> None:
     """Put the program together and run it until it is asked to stop."""
     topics = Topics(settings.topic_prefix)
     writer = Writer(settings)
-    quarantine = Quarantine(writer, Registry(settings.registry), topics, "delay")
+    quarantine = Quarantine(writer, Registry(settings.registry, patiently=stop.patiently), topics, "delay")
     clock = BrokerClock(writer, topics.clock)
-    clock.start()
+    stop.patiently(clock.start)
     delaying = Delaying(topics, writer, quarantine, clock.now_ms)
     reader = delaying.reader = Reader(
         settings,
@@ -31,6 +31,7 @@ def main(settings: Settings, stop: Stop) -> None:
         [topics.delay(tier) for tier in tiers.TIERS],
         delaying,
         unhurried=True,
+        stopping=stop.asked.is_set,
     )
     lifecycle.ready()
     try:

@@ -16,21 +16,21 @@ from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoints
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.outbox import Outbox
-from consumers.delivery.program import Delivering, Work
+from consumers.delivery.program import Delivering
 from consumers.delivery.transport import tls_context
 from consumers.delivery.warmup import Warmup
-from tocsin import lifecycle, secrets, subscriptions
+from consumers.delivery.work import Work
+from tocsin import lifecycle, secrets
 from tocsin.destinations import policy_of
 from tocsin.kafka import pipeline
 from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Limits, Reader
 from tocsin.kafka.registry import Registry
-from tocsin.kafka.tables import Table
+from tocsin.kafka.standing import StandingSubscriptions
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
-from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
 
 IN_FLIGHT_MAX = 4_096
@@ -43,6 +43,9 @@ COLLECT_AFTER: Final = (20_000, 1_000, 1_000)
 """What deliveries leave behind is freed by counting references: a collection finds nothing, and a full one stops all
 endpoints for 50 to 300 ms."""
 
+DECISION_SHARE: Final = 0.4
+"""Of the session: how long a decision waits to be written. Begun under a lease, it is written before anybody else may
+own the partition, or not at all."""
 DECISION_LINGER_MS = 5.0
 """Nobody waits for a decision's acknowledgement but the offset; larger batches halve what the broker spends on them."""
 
@@ -55,22 +58,17 @@ def main(settings: Settings, stop: Stop) -> None:
 
 
 async def _run(settings: Settings, stop: Stop) -> None:
-    topics, registry = Topics(settings.topic_prefix), Registry(settings.registry)
+    topics, registry = Topics(settings.topic_prefix), Registry(settings.registry, patiently=stop.patiently)
     policy = policy_of(settings)
     if settings.allow_cidrs:
         _log.warning("ATTENTION: policy is opened for %s", ", ".join(settings.allow_cidrs))
-    decode = pipeline.decoder(registry, "subscription")
-    table: Table[Subscription] = Table(
-        settings,
-        topics.subscriptions,
-        lambda message: subscriptions.from_record(decode(message.value()).record, message.offset() or 0),
-        supersedes=subscriptions.supersedes,
-    )
-    await asyncio.to_thread(table.start)
+    table = StandingSubscriptions(settings, topics, registry)
+    await asyncio.to_thread(stop.patiently, table.start)
     keyring = secrets.load_keyring(settings)
     keyring.require(table.rows())
     total = in_flight_max(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    writer, warmup = Writer(settings, linger_ms=DECISION_LINGER_MS), Warmup(settings, topics.attempts)
+    writer = Writer(settings, linger_ms=DECISION_LINGER_MS, timeout_s=DECISION_SHARE * settings.session_s)
+    warmup = Warmup(settings, topics.attempts)
     client = DeliveryClient(policy, tls=tls_context(settings.ca_file), limit=total)
     delivering = Delivering(
         endpoints=Endpoints(table, load_systems(), keyring, policy, topics.subscriptions),
@@ -90,6 +88,7 @@ async def _run(settings: Settings, stop: Stop) -> None:
         [topics.deliveries, topics.redeliveries],
         delivering,
         Limits(total_records=HELD_MAX),
+        stopping=stop.asked.is_set,
     )
     delivering.reader = reader
     closing = threading.Event()

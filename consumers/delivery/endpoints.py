@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from consumers.delivery.client import BLOCKED
+from tocsin import sealing
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy, parse_url
 from tocsin.errors import DestinationNotAllowed, NoSecret, SecretInvalid, UrlInvalid
-from tocsin.kafka.tables import Table
+from tocsin.kafka.standing import StandingSubscriptions
 from tocsin.secrets import Keyring
 from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription, live_secrets
-from tocsin.wire.disclosure import shown_url
+from tocsin.wire.disclosure import HIDDEN, shown_url
 from tocsin.wire.rendering import inject_secret
 from tocsin.wire.signing import SigningKey, sign, signing_key
 from tocsin.wire.systems import Systems, WireFormat
+
+AHEAD_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Endpoint:
     """One version of a subscription, ready for sending.
 
     Attributes:
+        subscription: Opened.
         url: Normal form, as it is sent to.
         shown_url: The same for records and people, without its path where that is a secret.
         schedule: Retry tiers.
@@ -78,12 +84,16 @@ class Endpoint:
             *signature,
         ]
 
+    def shown_headers(self, headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Return an attempt's headers for records and people: what the owner added may be a token."""
+        return {name: HIDDEN if name in self.subscription.headers else value for name, value in headers}
+
 
 class Endpoints:
     """Finds the endpoint of a delivery in the subscriptions table.
 
     Args:
-        table: All subscriptions.
+        table: All subscriptions, as they stand.
         systems: The contracts.
         keyring: Opens signing secrets.
         policy: Where a POST may go.
@@ -91,7 +101,7 @@ class Endpoints:
     """
 
     def __init__(
-        self, table: Table[Subscription], systems: Systems, keyring: Keyring, policy: Policy, topic: str
+        self, table: StandingSubscriptions, systems: Systems, keyring: Keyring, policy: Policy, topic: str
     ) -> None:
         self._table = table
         self._systems = systems
@@ -99,26 +109,39 @@ class Endpoints:
         self._policy = policy
         self._topic = topic
         self._ready: dict[str, tuple[int, int | None, Endpoint | Refused]] = {}
+        self._ahead: dict[
+            str, float
+        ] = {}  # deliveries that name an offset to come, and when that was first seen
 
     def find(self, delivery: Delivery, now_ms: int, *, test: bool = False) -> Endpoint | Refused | None:
         """Return the endpoint, why there is none, or None while that is not certain yet.
 
         A delivery carries the offset of the subscription version it was matched with: a table that has not read
-        so far can't say that a subscription is gone. A test is sent to a disabled endpoint too.
+        so far can't say that a subscription is gone or disabled. A test is sent to a disabled endpoint too.
         """
         subscription = self._table.get(delivery.subscription_id)
         if subscription is None:
-            if (
-                self._table.position <= delivery.subscription_offset
-                or self._table.age_s() > EFFECTIVE_MARGIN_S
-            ):
-                return None
-            return Refused("gone", "the subscription was deleted")
+            return Refused("gone", "the subscription was deleted") if self._certain(delivery) else None
         if subscription.organization != delivery.organization:
             return Refused("gone", "the subscription belongs to another organization")
         if not subscription.active and not test:
-            return Refused("disabled", subscription.inactive_reason or "the subscription is disabled")
+            reason = subscription.inactive_reason or "the subscription is disabled"
+            return Refused("disabled", reason) if self._certain(delivery) else None
         return self._current(subscription, now_ms)
+
+    def _certain(self, delivery: Delivery) -> bool:
+        """Return whether the table says all there is to say about a delivery's subscription.
+
+        One that was read to its end after the delivery came, and has not met the offset that this names, never will:
+        the record was not written by a router.
+        """
+        age_s, now_s = self._table.age_s(), time.monotonic()
+        if self._table.position > delivery.subscription_offset:
+            self._ahead.pop(delivery.delivery_id, None)
+            return age_s <= EFFECTIVE_MARGIN_S
+        if len(self._ahead) > AHEAD_MAX:
+            self._ahead.clear()
+        return now_s - age_s > self._ahead.setdefault(delivery.delivery_id, now_s)
 
     def _current(self, subscription: Subscription, now_ms: int) -> Endpoint | Refused:
         known = self._ready.get(subscription.id)
@@ -140,6 +163,7 @@ class Endpoints:
         except KeyError as error:
             return Refused("undecodable", f"no system or format {error}")
         try:
+            subscription = sealing.opened(subscription, self._keyring, self._topic)
             destination = parse_url(subscription.url, self._policy, https_only=system.https_only)
             keys = self._keys(subscription, wire, now_ms)
             if not keys and wire.has_secret:

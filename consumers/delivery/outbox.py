@@ -12,7 +12,7 @@ from tocsin.deliveries import Attempt, Decision
 from tocsin.kafka.codec import Encoder
 from tocsin.kafka.reader import Record
 from tocsin.kafka.topics import Topics
-from tocsin.kafka.writer import Outgoing, Writer, Written
+from tocsin.kafka.writer import Outgoing, Wanted, Writer, Written
 
 CONNECTOR = b"tocsin"
 STALLED_S = 2.0
@@ -49,6 +49,11 @@ class Outbox:
         self._waking = False
         self._moved_at_s = 0.0
 
+    @property
+    def owed(self) -> int:
+        """Writes that are not acknowledged yet."""
+        return self._writer.outstanding
+
     def stalled(self) -> bool:
         """Whether Kafka has acknowledged nothing for a while, or owes much: what is sent now could not be decided.
 
@@ -64,7 +69,7 @@ class Outbox:
         identity: str,
         attempt: Attempt,
         decided: Callable[[int], None],
-        wanted: Callable[[], bool],
+        wanted: Wanted,
     ) -> None:
         """Write an attempt; `decided` gets its offset in the same partition of the attempts topic."""
         headers = [
@@ -82,9 +87,14 @@ class Outbox:
         self._write(outgoing, lambda written: decided(written.offset), wanted)
 
     def effect(
-        self, record: Record, decision: Decision, done: Callable[[], None], wanted: Callable[[], bool]
+        self,
+        record: Record,
+        system: str,
+        decision: Decision,
+        done: Callable[[], None],
+        wanted: Wanted,
     ) -> None:
-        """Write what follows from a decision: a record in a delay topic, or a dead letter."""
+        """Write what follows from a decision about an event of a system: a record in a delay topic, or a dead letter."""
         if decision.progress is None:
             raise ValueError(f"nothing follows from {decision.verdict}")
         headers = [
@@ -96,10 +106,10 @@ class Outbox:
             topic = self._topics.delay(decision.tier)
         else:
             topic = self._topics.dlq
-            headers += _dead_letter_headers(record, decision)
+            headers += _dead_letter_headers(record, system, decision)
         self._write(Outgoing(topic, record.key, record.value, headers), lambda _: done(), wanted)
 
-    def _write(self, outgoing: Outgoing, then: Callable[[Written], None], wanted: Callable[[], bool]) -> None:
+    def _write(self, outgoing: Outgoing, then: Callable[[Written], None], wanted: Wanted) -> None:
         if not self._writer.outstanding:
             self._moved_at_s = time.monotonic()
         self._writer.write(outgoing, lambda written: self._hand_over(then, written), wanted=wanted)
@@ -125,11 +135,12 @@ class Outbox:
                 raise
 
 
-def _dead_letter_headers(record: Record, decision: Decision) -> list[tuple[str, bytes]]:
+def _dead_letter_headers(record: Record, system: str, decision: Decision) -> list[tuple[str, bytes]]:
     """Return why a letter is dead, in our names and in Kafka Connect's, which existing tools read."""
     reason = (decision.reason or "").encode()
     error = (decision.progress.last_error or "") if decision.progress else ""
     return [
+        ("tocsin_system", system.encode()),
         ("tocsin_reason", reason),
         ("tocsin_fault", (decision.fault or "").encode()),
         ("tocsin_source", f"{record.topic}/{record.partition}/{record.offset}".encode()),

@@ -4,8 +4,8 @@
 
 Standard input holds one case a line, `{"id": …, "url": "https://…", "config": {"allow_http": false}}`, and each is
 answered by one line `{"id", "outcome", "retry_after", "error"}` before the next is read. The outcome is `delivered`,
-`retry`, `disable` or `blocked`; `permanent` stands for a case that can't be sent at all. All cases share one
-pool of connections, as deliveries do.
+`retry`, `disable` or `blocked`; `permanent` stands for a line that is no case, so that nothing can be sent. All cases
+share one pool of connections, as deliveries do.
 
 It is how an operator finds out what delivery would do with an endpoint, without a subscription or a broker.
 """
@@ -60,10 +60,11 @@ class Probe:
 
     async def run(self, case: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one case."""
-        url, config = case.get("url"), case.get("config") or {}
-        if not isinstance(url, str):
-            return _answer(case, "permanent", error="url is not a string")
-        policy = replace(self.policy, allow_http=config.get("allow_http", False) is True)
+        try:
+            url, allow_http = _read(case)
+        except ValueError as error:
+            return _answer(case, "permanent", error=str(error))
+        policy = replace(self.policy, allow_http=allow_http)
         try:
             destination = parse_url(url, policy)
         except UrlInvalid as error:
@@ -77,6 +78,25 @@ class Probe:
         verdict = judge(outcome, time.time())
         failure = None if verdict.action == "delivered" else verdict.reason
         return _answer(case, _OUTCOMES[verdict.action], verdict.retry_after_s, failure)
+
+
+def _case(line: bytes) -> Mapping[str, Any]:
+    """Return the case on a line; one that holds none is a case without a URL."""
+    try:
+        case = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return case if isinstance(case, dict) else {}
+
+
+def _read(case: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return a case's URL, and whether it may be http."""
+    url, config = case.get("url"), case.get("config") or {}
+    if not isinstance(url, str):
+        raise ValueError("the line is no JSON object with a string as url")
+    if not isinstance(config, dict):
+        raise ValueError("config is no object")
+    return url, config.get("allow_http") is True
 
 
 def _answer(
@@ -103,10 +123,7 @@ async def run(options: argparse.Namespace, policy: Policy) -> int:
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             if line.isspace():
                 continue
-            case = json.loads(line)
-            if not isinstance(case, dict):
-                raise ValueError("a case must be a JSON object")
-            _print(await probe.run(case))
+            _print(await probe.run(_case(line)))
     return 0
 
 
@@ -116,7 +133,7 @@ def _print(answer: Mapping[str, Any]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when every case was answered, 2 for arguments or a case that can't be read."""
+    """Run the command; 0 when every line was answered, 2 for arguments that can't be used."""
     parser = argparse.ArgumentParser(
         prog="python -m consumers.delivery.probe", description=__doc__.split("\n")[0]
     )

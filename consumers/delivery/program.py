@@ -1,6 +1,7 @@
 """The delivery consumer: sign and POST, decide, write the decision, then its effect, then the commit.
 
-    in        tocsin.deliveries (live work), tocsin.redeliveries (due retries, replays); tocsin.subscriptions as a table
+    in        tocsin.deliveries (live work), tocsin.redeliveries (due retries, replays); tocsin.subscriptions and
+              tocsin.health as tables
     out       tocsin.attempts, then tocsin.delay.<tier> or tocsin.dlq
     group     <prefix>.delivery; equal partition numbers of both topics are with the same process
     commit    a record is finished once the attempt record and its effect are acknowledged
@@ -16,10 +17,10 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent import futures
 from typing import Any, Final
 
-from consumers.delivery import saturation, schedule
+from consumers.delivery import attempts, saturation, schedule
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
@@ -31,58 +32,32 @@ from consumers.delivery.pace import Signal
 from consumers.delivery.saturation import Saturation
 from consumers.delivery.verdict import Verdict, judge
 from consumers.delivery.warmup import Warmup
+from consumers.delivery.work import Work
 from tocsin import deliveries, failpoints
-from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source
+from tocsin.deliveries import Attempt, Decision, Source
 from tocsin.errors import RegistryUnavailable, Undecodable
 from tocsin.kafka.codec import Decoder
 from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Part, Reader, Record
 from tocsin.kafka.window import Mark
+from tocsin.kafka.writer import Wanted
 from tocsin.lifecycle import Stop
 
 _log = logging.getLogger("tocsin.delivery")
 
 PUMP_EVERY_S: Final = 0.05
+RENEW_EVERY_S: Final = 0.1
 PARK_AT: Final = 0.75
 """A partition whose window is this full parks what does not keep up."""
 PARK_AT_ONCE: Final = 8
 """Between so many, everybody else has a turn of the loop: parking one costs about as much as a POST."""
+PARK_OWED_MOST: Final = 64
+"""Parking waits while so many writes are not acknowledged, far below what would keep everybody's POSTs waiting."""
+PARK_AGAIN_S: Final = 0.003
 UNREACHABLE: Final = frozenset({"dns", "connect", "timeout", "local"})
 OUTAGE: Final = "hardly any endpoint can be reached: the fault is ours"
 CUT_BEFORE_S: Final = 0.7
 """What is left of a stop's or a revoke's deadline for writing the decisions about the POSTs that it cut."""
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """One record on its way through this process.
-
-    Attributes:
-        task: The running attempt, while there is one.
-        cut: Its attempt is cancelled because the process, or its share of the partitions, ends.
-        open: Its offset is neither finished nor given up.
-    """
-
-    record: Record
-    delivery: Delivery
-    progress: Progress
-    identity: str
-    live: bool
-    task: asyncio.Task[None] | None = None
-    cut: bool = False
-    open: bool = False
-
-    @property
-    def endpoint(self) -> str:
-        return self.delivery.subscription_id
-
-    @property
-    def crowd(self) -> Part:
-        return self.record.part
-
-    @property
-    def source(self) -> Source:
-        return Source(self.record.topic, self.record.partition, self.record.offset)
 
 
 class Delivering:
@@ -135,8 +110,7 @@ class Delivering:
 
     def assigned(self, parts: Sequence[Part]) -> None:
         """Begin to learn what earlier owners decided; until that is known nothing of the partition starts."""
-        for part in parts:
-            self.reader.expect_marks(part)
+        self.reader.expect_marks(parts)
         self._call(self._begin, list(parts))
         for part in parts:
             self._warmup.learn(part, self.reader.mark(part), self._learned)
@@ -144,7 +118,11 @@ class Delivering:
     def revoking(self, parts: Sequence[Part], deadline_s: float) -> None:
         """Hand partitions back: let open POSTs end, cut them at the deadline, write what was decided."""
         done = asyncio.run_coroutine_threadsafe(self._drain(set(parts), deadline_s), self._loop)
-        done.result(max(0.0, deadline_s - time.monotonic()) + 5.0)
+        give_up_s = deadline_s + 5.0
+        while not done.done() and time.monotonic() < give_up_s:
+            futures.wait([done], RENEW_EVERY_S)
+            self.reader.renew()
+        done.result(0.0)
 
     def lost(self, parts: Sequence[Part]) -> None:
         """Forget partitions that have a new owner."""
@@ -293,9 +271,7 @@ class Delivering:
         elif isinstance(endpoint, Refused):
             self._end(work, "neutral", time.monotonic())
             decision = schedule.refused(endpoint.reason, work.progress, endpoint.error)
-            self._decide(
-                work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms())
-            )
+            self._decide(work, decision, attempts.without_post(work, decision, _now_ms()))
         else:
             work.task = self._loop.create_task(self._attempt(work, endpoint))
 
@@ -315,23 +291,16 @@ class Delivering:
             signal = _signal(verdict)
             retry_after_s = verdict.retry_after_s if verdict.slow_down else None
             decision = self._decision(work, endpoint, outcome, verdict)
-            attempt = _attempt_of(work, decision, started_ms, endpoint, outcome, verdict, headers)
+            attempt = attempts.ended(
+                work, decision, endpoint, outcome, verdict, started_ms=started_ms, headers=headers
+            )
         except asyncio.CancelledError:
             if not work.cut:
                 raise
             self._interrupted += 1
             decision = schedule.interrupted(work.progress)
-            attempt = Attempt(
-                work.delivery,
-                work.progress,
-                decision,
-                work.source,
-                started_ms,
-                posted=True,
-                url=endpoint.shown_url,
-                duration_ms=(time.monotonic() - started_s) * 1000,
-                error="cut at a stop of the delivery process",
-            )
+            duration_s = time.monotonic() - started_s
+            attempt = attempts.cut(work, decision, endpoint, started_ms=started_ms, duration_s=duration_s)
         except BaseException as error:
             self.failed = error
             raise
@@ -387,20 +356,28 @@ class Delivering:
                 failpoints.hit("delivery.after_dlq_write")
             self._finish(work)
 
-        self._write(work, lambda wanted: self._outbox.effect(work.record, decision, written, wanted))
+        system = work.delivery.system
+        self._write(work, lambda wanted: self._outbox.effect(work.record, system, decision, written, wanted))
 
     def _finish(self, work: Work) -> None:
         self._release(work)
         self.reader.finish(work.record)
 
-    def _write(self, work: Work, write: Callable[[Callable[[], bool]], None]) -> None:
+    def _write(self, work: Work, write: Callable[[Wanted], None]) -> None:
         """Write about a work while this process certainly owns its partition; wait where that is in doubt."""
-        if not self.reader.owns(work.record):
-            self._release(work)
-        elif self.reader.alive():
-            write(lambda: self.reader.owns(work.record))
-        else:
+        standing = self._standing(work)
+        if standing:
+            write(lambda: self._standing(work))
+        elif standing is None:
             self._loop.call_later(PUMP_EVERY_S, self._guarded, self._write, work, write)
+        else:
+            self._release(work)
+
+    def _standing(self, work: Work) -> bool | None:
+        """Whether a work's partition is ours; None while that is in doubt."""
+        if not self.reader.owns(work.record):
+            return False
+        return True if self.reader.alive() else None
 
     async def _relieve(self) -> None:
         """Park what does not keep up in partitions whose window fills."""
@@ -411,15 +388,16 @@ class Delivering:
 
     async def _park(self, part: Part, most: int) -> None:
         parked = 0
-        while parked < most and not self._stopping:
+        while parked < most and not self._stopping and not self._outbox.stalled():
+            if self._outbox.owed >= PARK_OWED_MOST:
+                await asyncio.sleep(PARK_AGAIN_S)
+                continue
             works = self._lanes.overflow(
                 part, min(PARK_AT_ONCE, most - parked), time.monotonic(), saturated=bool(self._saturation)
             )
             for work, wait_s in works:
                 decision = schedule.parked(work.progress, _now_ms(), wait_s)
-                self._decide(
-                    work, decision, Attempt(work.delivery, work.progress, decision, work.source, _now_ms())
-                )
+                self._decide(work, decision, attempts.without_post(work, decision, _now_ms()))
             parked += len(works)
             if not works:
                 break
@@ -471,31 +449,3 @@ def _signal(verdict: Verdict) -> Signal:
     if verdict.action == "delivered":
         return "success"
     return "overload" if verdict.slow_down else "neutral"
-
-
-def _attempt_of(
-    work: Work,
-    decision: Decision,
-    started_ms: int,
-    endpoint: Endpoint,
-    outcome: Outcome,
-    verdict: Verdict,
-    headers: Sequence[tuple[str, str]],
-) -> Attempt:
-    answered = outcome if isinstance(outcome, Answered) else None
-    return Attempt(
-        work.delivery,
-        work.progress,
-        decision,
-        work.source,
-        started_ms,
-        duration_ms=outcome.duration_s * 1000,
-        posted=True,
-        url=endpoint.shown_url,
-        status=answered.status if answered else None,
-        error=None if verdict.action == "delivered" else verdict.reason[: deliveries.ERROR_MAX_CHARS],
-        generation=endpoint.generation,
-        request_headers=dict(headers),
-        response_headers=dict(answered.headers) if answered else {},
-        response_body=answered.body if answered and answered.body else None,
-    )

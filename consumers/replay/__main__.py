@@ -1,32 +1,48 @@
-"""`python -m consumers.replay`: runs the replays that were asked for."""
+"""`python -m consumers.replay`: runs the jobs that were asked for."""
 
 from __future__ import annotations
 
 import sys
 
-from confluent_kafka import Message
-
 from consumers.replay.program import Replaying
-from consumers.replay.queue import Row
-from tocsin import jobs, lifecycle
-from tocsin.kafka import pipeline
+from consumers.replay.sources import Sources
+from tocsin import jobs, lifecycle, purges
+from tocsin.jobs import Row
+from tocsin.kafka import jobrows
+from tocsin.kafka.jobrows import JobRows
 from tocsin.kafka.reader import Reader
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.tables import Table
 from tocsin.kafka.topics import Topics
+from tocsin.kafka.trail import Trail
 from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
+from tocsin.purges import Purge
 from tocsin.settings import Settings
+from tocsin.wire.systems import load_systems
 
 
 def main(settings: Settings, stop: Stop) -> None:
     """Put the program together and run it until it is asked to stop."""
-    topics, registry = Topics(settings.topic_prefix), Registry(settings.registry)
+    topics, registry = Topics(settings.topic_prefix), Registry(settings.registry, patiently=stop.patiently)
     writer = Writer(settings)
-    table = _jobs(settings, topics, registry)
-    table.start()
-    replaying = Replaying(settings, table, writer, pipeline.encoder(registry, topics, "replay_progress"))
-    reader = replaying.reader = Reader(settings, topics.group("replay"), [topics.jobs], replaying)
+    table: Table[Row] = Table(settings, topics.jobs, jobrows.reader(registry))
+    stop.patiently(table.start)
+
+    def purged() -> list[Purge]:
+        return purges.done(jobs.join(table.rows()).values())
+
+    replaying = Replaying(
+        settings,
+        table,
+        writer,
+        rows=JobRows(registry, topics),
+        trail=stop.patiently(lambda: Trail(registry, topics)),
+        sources=Sources(settings, registry, load_systems(), purged),
+    )
+    reader = replaying.reader = Reader(
+        settings, topics.group("replay"), [topics.jobs], replaying, stopping=stop.asked.is_set
+    )
     lifecycle.ready()
     try:
         replaying.run(stop)
@@ -34,18 +50,6 @@ def main(settings: Settings, stop: Stop) -> None:
         reader.close()
         writer.close()
         table.stop()
-
-
-def _jobs(settings: Settings, topics: Topics, registry: Registry) -> Table[Row]:
-    request = pipeline.decoder(registry, "replay_request")
-    progress = pipeline.decoder(registry, "replay_progress")
-
-    def row(message: Message) -> Row:
-        if (message.key() or b"").endswith(b"/progress"):
-            return jobs.progress_from_record(progress(message.value()).record)
-        return jobs.request_from_record(request(message.value()).record)
-
-    return Table(settings, topics.jobs, row)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,39 @@
-"""Which job is next. Pure."""
+"""Which jobs are next. Pure."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tocsin.deliveries import LIVE_RUN
-from tocsin.jobs import ReplayProgress, ReplayRequest
-
-Row = ReplayRequest | ReplayProgress
+from tocsin.jobs import ENDED, Job, ReplayRequest
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
-def next_job(rows: Iterable[Row]) -> tuple[ReplayRequest, ReplayProgress | None] | None:
-    """Return the unfinished job that was asked for first, with how far it has come; None if all are finished."""
-    requests, progress = [], {}
-    for row in rows:
-        if isinstance(row, ReplayProgress):
-            progress[row.job] = row
-        else:
-            requests.append(row)
-    for request in sorted(requests, key=lambda request: (request.requested_at, request.job)):
-        known = progress.get(request.job)
-        if known is None or known.state == "running":
-            return request, known
-    return None
+def next_jobs(jobs: Iterable[Job], busy: Collection[str], room: int) -> list[Job]:
+    """Return the jobs to take up now.
+
+    Those that are to be run come in the order in which they were asked for, as many as there is room for. Those that
+    only have to be told that they are paused or cancelled need no room: nobody waits for a pause behind a long job.
+
+    Args:
+        jobs: All jobs, the one asked for first in front.
+        busy: Names of those that are taken up already.
+        room: How many more may be run at once.
+    """
+    chosen = []
+    for job in jobs:
+        if job.state in ENDED or job.request.job in busy:
+            continue
+        if job.wanted == "run":
+            if room > 0:
+                room -= 1
+                chosen.append(job)
+        elif job.wanted == "cancel" or job.state == "running":
+            chosen.append(job)
+    return chosen
 
 
 def fault(request: ReplayRequest) -> str | None:
@@ -37,4 +44,10 @@ def fault(request: ReplayRequest) -> str | None:
         )
     if not math.isfinite(request.rate_per_s) or request.rate_per_s <= 0:
         return "the rate must be more than 0 deliveries a second"
+    if request.kind not in ("replay", "recover", "purge"):
+        return f"{request.kind!r} is nothing that a job can do"
+    if request.kind == "recover" and (
+        request.selection.subscription_id is None or request.selection.since is None
+    ):
+        return "what an endpoint missed needs a subscription, and a time to begin at"
     return None

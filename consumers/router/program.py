@@ -1,7 +1,7 @@
 """The router: every event becomes one delivery for each subscription that wants it.
 
-    in        tocsin.events.<system>, every system; tocsin.subscriptions as a table
-    out       tocsin.deliveries; tocsin.quarantine, for what cannot be read or rendered
+    in        tocsin.events.<system>, every system; tocsin.subscriptions and tocsin.health as tables
+    out       tocsin.deliveries; tocsin.quarantine, for what cannot be read, rendered or decided about
     group     <prefix>.router
     commit    an event is finished once all of its deliveries are acknowledged; one that nobody wants at once
 
@@ -19,21 +19,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from consumers.router import intake
 from consumers.router.backlog import Backlog
 from consumers.router.effects import Effects
-from consumers.router.fanout import FanOut
-from consumers.router.matching import Index
 from consumers.router.outbox import Outbox
-from tocsin import events
+from tocsin import events, intake
 from tocsin.errors import RegistryUnavailable, RenderError, Undecodable
+from tocsin.fanout import FanOut
 from tocsin.kafka.codec import Decoder
 from tocsin.kafka.inflight import InFlight
 from tocsin.kafka.reader import Limits, Part, Reader, Record
-from tocsin.kafka.tables import Table
+from tocsin.kafka.standing import StandingSubscriptions
 from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
-from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription
+from tocsin.matching import Index
+from tocsin.subscriptions import EFFECTIVE_MARGIN_S
 from tocsin.wire.systems import System, Systems
 
 _log = logging.getLogger("tocsin.router")
@@ -66,7 +65,7 @@ class Routing:
         systems: Mapping[str, System],
         contracts: Systems,
         index: Index,
-        table: Table[Subscription],
+        table: StandingSubscriptions,
         decoder: Decoder,
         writer: Writer,
         outbox: Outbox,
@@ -162,11 +161,11 @@ class Routing:
         except Undecodable as error:
             self._set_aside(record, str(error))
             return
-        event = arrived.event
-        wanted_by = self._index.match(event.organization, arrived.system.name, event.type, arrived.data)
-        yield from self._fan_out(record, FanOut(arrived, wanted_by, self._contracts))
+        match = self._index.match(arrived.event, arrived.system.name, arrived.data)
+        fan_out = FanOut(arrived, match.subscriptions, self._contracts)
+        yield from self._fan_out(record, fan_out, match.undecided)
 
-    def _fan_out(self, record: Record, fan_out: FanOut) -> Iterator[None]:
+    def _fan_out(self, record: Record, fan_out: FanOut, undecided: Mapping[str, str]) -> Iterator[None]:
         effects = self._effects(record)
         carried = events.carried(record.headers)
         for delivery in fan_out:
@@ -175,8 +174,9 @@ class Routing:
             except RenderError as error:
                 fan_out.refuse(delivery, str(error))
             yield
-        if fan_out.refused:
-            self._outbox.set_aside(record, _refusals(fan_out.refused), effects)
+        refused = {**undecided, **fan_out.refused}
+        if refused:
+            self._outbox.set_aside(record, _refusals(refused), effects)
         effects.end()
 
     def _set_aside(self, record: Record, reason: str) -> None:

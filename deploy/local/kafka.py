@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -55,10 +55,15 @@ CLUSTER_ID = "VG9jc2luTG9jYWxTdGFjaw"
 
 @dataclass(frozen=True, slots=True)
 class Kafka(Service):
-    """Apache Kafka in KRaft mode."""
+    """Apache Kafka in KRaft mode.
+
+    Args:
+        overrides: Broker settings over those of the local stack.
+    """
 
     name: ClassVar[str] = "kafka"
     title: ClassVar[str] = f"Kafka {KAFKA_VERSION}"
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -93,7 +98,9 @@ class Kafka(Service):
         """Write `server.properties`, and format the data directory once."""
         self._data.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
-            "".join(f"{key}={value}\n" for key, value in properties(self.settings).items())
+            "".join(
+                f"{key}={value}\n" for key, value in {**properties(self.settings), **self.overrides}.items()
+            )
         )
         if (self._data / "meta.properties").exists():
             return

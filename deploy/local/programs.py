@@ -26,10 +26,12 @@ from tocsin.errors import TocsinError
 
 MODULES: Mapping[str, str] = {
     "control": "control",
+    "gateway": "producers.gateway",
     "router": "consumers.router",
     "delivery": "consumers.delivery",
     "delay": "consumers.delay",
     "replay": "consumers.replay",
+    "ledger": "consumers.ledger",
 }
 """Program name to the module that `python -m` runs."""
 
@@ -172,8 +174,11 @@ def configure(settings: LocalSettings) -> None:
         {
             "TOCSIN_API": settings.api,
             "TOCSIN_CONTROL_PORT": str(settings.control_port),
+            "TOCSIN_GATEWAY": settings.gateway,
+            "TOCSIN_GATEWAY_PORT": str(settings.gateway_port),
             "TOCSIN_CA_FILE": str(authority.ca_file),
             "TOCSIN_KEYRING_FILE": str(keyring),
+            "TOCSIN_LEDGER": f"sqlite:///{settings.home / 'ledger.db'}",
             "TOCSIN_ALLOW_HTTP": "true",
             "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
         },
@@ -208,7 +213,7 @@ def main(arguments: list[str]) -> int:
 
 def _up(settings: LocalSettings) -> int:
     up(settings, aloud)
-    print(f"everything runs; the control API is at {settings.api}")
+    print(f"everything runs; the control API is at {settings.api}, the gateway at {settings.gateway}")
     return 0
 
 

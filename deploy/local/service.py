@@ -100,13 +100,16 @@ class Service(ABC):
         home = java.find(self.settings.lib, os.environ, say)
         lib = self.install(home, say)
         with step(say, f"starting {self.title}"):
-            self.prepare(home, lib)
-            self.process.start(
-                [str(home / "bin" / "java"), *self._jvm(), *self.arguments(lib)],
-                {**os.environ, "JAVA_HOME": str(home)},
-            )
+            self._spawn(home, lib)
             self._await_answer()
         return True
+
+    def launch(self) -> None:
+        """Start its process unless it runs, and do not wait for it; raises as `start`."""
+        if self.process.pid() is None:
+            self.require_ports()
+            home = java.find(self.settings.lib, os.environ, silent)
+            self._spawn(home, self.install(home, silent))
 
     def stop(self) -> None:
         """End it: SIGTERM, then SIGKILL."""
@@ -123,6 +126,13 @@ class Service(ABC):
     def thaw(self) -> None:
         """Let a frozen one run on."""
         self.process.signal(signal.SIGCONT)
+
+    def _spawn(self, home: Path, lib: Path) -> None:
+        self.prepare(home, lib)
+        self.process.start(
+            [str(home / "bin" / "java"), *self._jvm(), *self.arguments(lib)],
+            {**os.environ, "JAVA_HOME": str(home)},
+        )
 
     def _jvm(self) -> list[str]:
         logs = self.settings.logs

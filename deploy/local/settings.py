@@ -43,6 +43,7 @@ class LocalSettings(BaseSettings):
     registry_port: int = Field(18081, ge=1024, le=65535)
     registry_management_port: int = Field(18082, ge=1024, le=65535)
     control_port: int = Field(8600, ge=1024, le=65535)
+    gateway_port: int = Field(8700, ge=1024, le=65535)
 
     @property
     def kafka(self) -> str:
@@ -58,6 +59,11 @@ class LocalSettings(BaseSettings):
     def api(self) -> str:
         """Address of the control API."""
         return f"http://{HOST}:{self.control_port}"
+
+    @property
+    def gateway(self) -> str:
+        """Address of the gateway."""
+        return f"http://{HOST}:{self.gateway_port}"
 
     @property
     def lib(self) -> Path:

@@ -35,8 +35,12 @@ if ! suffices "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/
     "$python" -m venv --clear "$venv"
 fi
 
-constraints=()
-if [ -f constraints.txt ]; then constraints=(-c constraints.txt); fi
-echo "installing what pyproject.toml names"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check "${constraints[@]}" -e '.[programs,dev]' ||
-    fail "pip failed; see above, then run: make install"
+pip_install() {
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check "$@" ||
+        fail "pip failed; see above, then run: make install"
+}
+
+echo "installing what requirements.lock names, each file by its hash"
+pip_install --require-hashes -r requirements.lock
+# The checkout itself: it has no hash, and everything that it needs is there by now.
+pip_install --no-deps --no-build-isolation -e .

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from confluent_kafka import Message, TopicPartition
 
 from deploy.local.programs import Fleet, Program
-from deploy.local.stack import Stack
 from tocsin import deliveries, keys, secrets, subscriptions
 from tocsin.kafka import clients, pipeline, snapshot
 from tocsin.kafka import topics as topics_module
@@ -30,6 +29,16 @@ from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
 
 
+class Servers(Protocol):
+    """Where an installation finds Kafka and the registry; the local stack is one."""
+
+    @property
+    def kafka(self) -> str: ...
+
+    @property
+    def registry(self) -> str: ...
+
+
 @dataclass(slots=True)
 class Installation:
     """One installation.
@@ -38,11 +47,13 @@ class Installation:
         settings: What its programs run with.
         fleet: Its processes.
         api_url: Where its control API listens, once started.
+        gateway_url: Where its gateway listens, once started.
     """
 
     settings: Settings
     fleet: Fleet
     api_url: str
+    gateway_url: str
     registry: Registry = field(init=False)
 
     def __post_init__(self) -> None:
@@ -196,20 +207,25 @@ def free_port() -> int:
 
 
 @contextmanager
-def installation(stack: Stack, home: Path, *, partitions: int = 4) -> Iterator[Installation]:
+def installation(
+    stack: Servers, home: Path, *, partitions: int = 4, replication: int = 1
+) -> Iterator[Installation]:
     """Make an installation in the running stack, without programs; its topics are deleted at the end."""
     prefix = f"test.{uuid.uuid4().hex[:8]}"
     keyring = secrets.new_key_line("test")
-    port = free_port()
+    port, gateway_port = free_port(), free_port()
     environment = {
         "TOCSIN_KAFKA": stack.kafka,
         "TOCSIN_REGISTRY": stack.registry,
         "TOCSIN_TOPIC_PREFIX": prefix,
         "TOCSIN_PARTITIONS": str(partitions),
+        "TOCSIN_REPLICATION": str(replication),
         "TOCSIN_KEYRING": keyring,
         "TOCSIN_ALLOW_HTTP": "true",
         "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
         "TOCSIN_CONTROL_PORT": str(port),
+        "TOCSIN_GATEWAY_PORT": str(gateway_port),
+        "TOCSIN_LEDGER": f"sqlite:///{home / 'ledger.db'}",
     }
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
@@ -217,11 +233,15 @@ def installation(stack: Stack, home: Path, *, partitions: int = 4) -> Iterator[I
         registry=stack.registry,
         topic_prefix=prefix,
         partitions=partitions,
+        replication=replication,
         keyring=keyring,  # type: ignore[arg-type]
         allow_http=True,
         allow_cidrs=("127.0.0.0/8",),
+        ledger=f"sqlite:///{home / 'ledger.db'}",  # type: ignore[arg-type]
     )
-    made = Installation(settings, Fleet(home, environment), f"http://127.0.0.1:{port}")
+    made = Installation(
+        settings, Fleet(home, environment), f"http://127.0.0.1:{port}", f"http://127.0.0.1:{gateway_port}"
+    )
     created = topics_module.ensure(settings, load_systems())
     try:
         yield made

@@ -14,13 +14,18 @@ FOLDER = Path(__file__).parents[1] / "data" / "released"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Return every schema as it stands now: `pipeline/<record>` and `<system>/<event type>`."""
+    """Return every schema as it stands now: `pipeline/<record>`, `notices/<name>` and `<system>/<event type>`."""
     events = {
         f"{system.name}/{known.name}": dict(known.schema)
         for system in load_systems().values()
         for known in system.event_types.values()
     }
-    return events | {f"pipeline/{name}": dict(schema(name)) for name in RECORDS}
+    notices = {
+        f"notices/{known.name}": dict(known.schema)
+        for system in load_systems().values()
+        for known in system.notices.values()
+    }
+    return events | notices | {f"pipeline/{name}": dict(schema(name)) for name in RECORDS}
 
 
 def main(version: str) -> None:

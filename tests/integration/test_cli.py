@@ -82,12 +82,18 @@ class Tocsin:
             text=True,
             cwd=self.home,
             env=self.environment(),
+            preexec_fn=_interruptible,
         )
         try:
             yield process
         finally:
             process.kill()
             process.communicate(timeout=10)
+
+
+def _interruptible() -> None:
+    """Take back what a shell does to commands in the background, which a test run may be: they ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +240,7 @@ def test_missing_cluster_is_one_line_with_the_remedy(
 def test_events_lists_types_and_shows_one(empty: Tocsin) -> None:
     listed = {(row["system"], row["type"]) for row in empty.json("events")}
     assert listed == {
-        (system.name, name) for system in load_systems().values() for name in system.event_types
+        (system.name, known.name) for system in load_systems().values() for known in system.catalogue()
     }
     shown = empty.json("events", SYSTEM, TYPE)
     assert shown["example"] == load_systems()[SYSTEM].event_types[TYPE].example
@@ -364,17 +370,21 @@ def test_replay_that_nobody_runs_says_so_and_waits(tocsin: Tocsin) -> None:
         said = [process.stderr.readline() for _ in range(2)]
         assert "no replay program has begun this job within 10 s" in said[1]
         assert "python -m consumers.replay" in said[1]
-    assert tocsin.json("replay", "status")[0]["state"] == "waiting"
+    assert tocsin.json("replay", "status")[0]["state"] == "requested"
 
 
 def test_endpoint_is_added_listed_and_removed(tocsin: Tocsin) -> None:
     tocsin.made.start("control")
     known = Tocsin(tocsin.made, tocsin.home, tocsin.made.api_key(SYSTEM, "acme"))
-    added = known.json("endpoints", "add", "http://127.0.0.1:9000/hook", "--events", "drift.*")
+    wanted = ("--events", "drift.*", "--filter", "type=drift.alert")
+    added = known.json("endpoints", "add", "http://127.0.0.1:9000/hook", *wanted)
     assert added["secret"]
+    assert added["filters"] == [{"exact": {"type": "drift.alert"}}]
     (row,) = known.json("endpoints", "list")
     assert (row["id"], row["events"]) == (added["id"], ["drift.*"])
-    assert added["id"] in known.run("endpoints", "list")[0]
+    listed = known.run("endpoints", "list")[0]
+    assert added["id"] in listed
+    assert "drift.* (filtered)" in listed
     known.run("endpoints", "disable", added["id"])
     assert "disabled by its owner" in known.run("endpoints", "list")[0]
     assert known.json("endpoints", "test", added["id"], TYPE)["delivery_id"]

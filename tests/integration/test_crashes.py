@@ -20,11 +20,14 @@ import pytest
 from confluent_kafka import Message
 
 from deploy.local.demo import verification
-from deploy.local.demo.receiver import Answer, Received, Receiver
+from deploy.local.demo.receiver import Answer, Received
 from deploy.local.stack import Stack
 from tests.harness.crash import await_death, doomed, hasten
 from tests.harness.installation import Api, Installation, header, installation
+from tests.harness.receiver import Receiver
 from tests.integration.test_delay import waiting
+from tests.integration.test_gateway import crash_gateway
+from tests.integration.test_ledger import crash_ledger
 from tests.integration.test_replay import ask, deliveries_of, finished, letter
 from tocsin import Publisher, deliveries, failpoints, tiers
 from tocsin.deliveries import Progress
@@ -60,7 +63,9 @@ ROUTER: Final[Sequence[Crash]] = [
 ]
 DELAY: Final[Sequence[Crash]] = [("delay", "delay.before_due", 3), ("delay", "delay.after_write", 3)]
 REPLAY: Final[Sequence[Crash]] = [("replay", "replay.half_way", 15)]
+LEDGER: Final[Sequence[Crash]] = [("ledger", "ledger.after_write", 2)]
 CONTROL: Final[Sequence[Crash]] = [("control", "control.before_answer", 1)]
+GATEWAY: Final[Sequence[Crash]] = [("gateway", "gateway.before_answer", 20)]
 
 ANSWERS: Final[Mapping[str, int]] = {"/accepts": 200, "/fails": 500, "/gone": 410}
 EACH: Final = 12
@@ -80,7 +85,6 @@ def receiving() -> Iterator[Receiver]:
 
     with Receiver(answer=answer, verify=verify) as receiver:
         yield receiver
-    assert not receiver.refused
 
 
 def posts(requests: Sequence[Received]) -> Counter[tuple[str, str]]:
@@ -265,9 +269,11 @@ RUNS: Final[Mapping[str, Callable[[Installation, str, int], None]]] = {
     "router": crash_router,
     "delay": crash_delay,
     "replay": crash_replay,
+    "ledger": crash_ledger,
     "control": crash_control,
+    "gateway": crash_gateway,
 }
-CRASHES: Final[Sequence[Crash]] = [*DELIVERY, *ROUTER, *DELAY, *REPLAY, *CONTROL]
+CRASHES: Final[Sequence[Crash]] = [*DELIVERY, *ROUTER, *DELAY, *REPLAY, *LEDGER, *CONTROL, *GATEWAY]
 
 
 def run(crash: Crash, stack: Stack, home: Path) -> None:

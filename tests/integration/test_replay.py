@@ -13,8 +13,9 @@ from confluent_kafka import Message
 from tests.harness.installation import Installation, header
 from tocsin import jobs
 from tocsin.deliveries import Progress, progress_headers, read_progress
-from tocsin.jobs import ReplayProgress, ReplayRequest
+from tocsin.jobs import Kind, ReplayProgress, ReplayRequest
 from tocsin.kafka import pipeline
+from tocsin.kafka.jobrows import JobRows
 from tocsin.kafka.writer import Outgoing
 from tocsin.selection import Selection
 
@@ -39,14 +40,20 @@ def letter(
     )
 
 
-def ask(own: Installation, selection: Selection | None = None, rate_per_s: float = 10_000.0) -> str:
-    """Ask for a replay and return the job's name."""
+def ask(
+    own: Installation,
+    selection: Selection | None = None,
+    rate_per_s: float = 10_000.0,
+    kind: Kind = "replay",
+    target: str | None = None,
+) -> str:
+    """Ask for a job and return its name."""
     job = f"r{uuid.uuid4().hex[:8]}"
-    now = int(time.time() * 1000)
-    request = ReplayRequest(job, "tests", now, selection or Selection(), rate_per_s=rate_per_s)
-    encode = pipeline.encoder(own.registry, own.topics, "replay_request")
-    key = jobs.request_key(job).encode()
-    own.write(Outgoing(own.topics.jobs, key, encode(jobs.request_to_record(request))))
+    now_ms = int(time.time() * 1000)
+    request = ReplayRequest(
+        job, "tests", now_ms, selection or Selection(), rate_per_s=rate_per_s, kind=kind, target=target
+    )
+    own.write(JobRows(own.registry, own.topics).request(request))
     return job
 
 
@@ -126,20 +133,6 @@ def test_request_that_cannot_be_run_fails_and_the_next_is_run(own: Installation,
     assert progress.state == "failed"
     assert "rate" in (progress.error or "")
     assert finished(own, ask(own)).state == "done"
-
-
-def test_nothing_is_replayed_twice_or_missed_when_it_is_killed_twice(own: Installation) -> None:
-    own.start("replay")
-    own.write(*(letter(own, f"d{number}", f"s{number % 9}") for number in range(900)))
-    own.write(*(letter(own, f"d{number}", f"s{number % 9}") for number in range(0, 900, 10)))
-    job = ask(own, rate_per_s=300.0)
-    for count in (250, 550):
-        own.wait_for(own.topics.redeliveries, lambda message: True, count=count)
-        own.fleet.programs[-1].kill()
-        own.another("replay")
-    progress = finished(own, job, timeout_s=60.0)
-    assert (progress.state, progress.selected, progress.replayed) == ("done", 900, 900)
-    assert deliveries_of(replayed(own)) == Counter(f"d{number}" for number in range(900))
 
 
 def test_another_copy_goes_on_where_a_stopped_one_was(own: Installation) -> None:

@@ -167,20 +167,22 @@ def test_event_becomes_one_delivery_for_each_subscription_that_wants_it(own: Ins
         subscription("all"),
         subscription("exact", TYPE),
         subscription("open", TYPE, format="cloudevents-structured"),
-        subscription("other type", OTHER_TYPE),
+        subscription("filtered-in", filters='[{"prefix": {"source": "/te"}}]'),
+        subscription("filtered-out", filters=json.dumps([{"not": {"exact": {"type": TYPE}}}])),
+        subscription("other-type", OTHER_TYPE),
         subscription("inactive", active=False),
-        subscription("other organization", organization="umbrella"),
-        subscription("other system", system="tork"),
+        subscription("other-organization", organization="umbrella"),
+        subscription("other-system", system="tork"),
     )
     own.start("router")
     (event,) = publish(own)
     publish(own, organization="nobody")
     publish(own, OTHER_TYPE)
     messages = own.wait_for(
-        own.topics.deliveries, lambda message: header(message, "ce_type") == TYPE, count=3
+        own.topics.deliveries, lambda message: header(message, "ce_type") == TYPE, count=4
     )
     made = {delivery.subscription_id: delivery for delivery in decoded(own, messages)}
-    assert made.keys() == {"all", "exact", "open"}
+    assert made.keys() == {"all", "exact", "open", "filtered-in"}
     assert json.loads(made["open"].body)["data"] == dict(KNOWN[TYPE].example)
     assert [made[name].subscription_offset for name in ("all", "exact", "open")] == offsets[:3]
     for message, delivery in zip(messages, decoded(own, messages), strict=True):
@@ -237,12 +239,15 @@ def test_event_without_id_gets_the_same_one_whoever_reads_it(routing: Installati
 
 
 def test_format_that_fails_is_quarantined_by_name_and_the_others_go_out(own: Installation) -> None:
+    """So is an event of which nobody can say whether a subscription's filters, written by hand, let it through."""
     subscribe(own, subscription("good"), subscription("bad", format="nonesuch"), subscription("fine"))
+    subscribe(own, subscription("unreadable", filters="[[]]"))
     own.start("router")
     publish(own)
     assert {delivery.subscription_id for delivery in routed(own, 2)} == {"good", "fine"}
     (found,) = own.wait_for(own.topics.quarantine, lambda message: True)
-    assert (header(found, "tocsin_reason") or "").startswith("nonesuch: ")
+    reasons = (header(found, "tocsin_reason") or "").split("; ")
+    assert [reason.partition(": ")[0] for reason in reasons] == ["unreadable", "nonesuch"]
     publish(own)
     routed(own, 4)
 

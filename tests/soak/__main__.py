@@ -12,21 +12,21 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from deploy.local import settings as local_settings
-from deploy.local import stack as local_stack
-from deploy.local.settings import LocalSettings
-from deploy.local.stack import Stack
 from tests.harness.crash import SESSION_S
-from tests.harness.installation import free_port
-from tests.soak import contracts, world
+from tests.soak import contracts, phases, world
+from tests.soak.ground import ground
 from tests.soak.world import Outcome, Plan
 from tocsin.wire import contracts as wire_contracts
 
-SHOWN_MOST = 10
+SHOWN_MOST: Final = 10
+SHORT_PHASES: Final = "cut:8"
+"""Longer than a session and a write's time."""
+PHASES: Final = "cut:10,half-open:20,resets:10,slow:20,registry:20,endpoints:60,cut:60,brokers:15"
+LONG_PHASES: Final = f"{PHASES},cut:360"
+LONG_AT_KILLS: Final = 100
 
 
 def main(arguments: list[str]) -> int:
@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
     plan = _plan(options)
     os.environ[wire_contracts.VARIABLE] = str(contracts.write(home / "contracts", plan.tiers))
     _say(f"seed {plan.seed}; logs are in {home}")
-    with _stack(plan, home) as stack:
-        outcome = world.soak(plan, stack, home / "programs", _say)
+    with ground(home / "ground", nodes=options.nodes, own_registry=not options.short) as made:
+        outcome = world.soak(plan, made, home / "programs", _say)
     _tell(outcome)
     if outcome.holds:
         shutil.rmtree(home, ignore_errors=True)
@@ -56,6 +56,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="decides who dies when (a new one each time)")
     parser.add_argument("--rate", type=float, default=30.0, help="events a second")
     parser.add_argument("--broker-kills", type=int, help="kills of the broker among them (every 25th)")
+    parser.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="brokers; three keep all thrice")
+    parser.add_argument(
+        "--phases",
+        help=f"what happens to everybody, spread over the whole ({PHASES}, and 6 min with many kills)",
+    )
     parser.add_argument(
         "--short", action="store_true", help="for the test suite: no broker kills, short delays"
     )
@@ -72,6 +77,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         rate_per_s=options.rate,
         tiers=("5s", "5s") if short else ("5s", "5s", "25s"),
         broker_kills=0 if short else broker_kills,
+        phases=phases.parse(options.phases if options.phases is not None else _usual_phases(options)),
         calm_kills=1 if short else max(1, kills // 50),
         frozen_most_s=12.0 if short else 60.0,
         partitions=6 if short else 12,
@@ -79,30 +85,11 @@ def _plan(options: argparse.Namespace) -> Plan:
     )
 
 
-@contextmanager
-def _stack(plan: Plan, home: Path) -> Iterator[Stack]:
-    """Run the stack of this checkout, or one of the soak's own if its broker is to be killed."""
-    usual = local_settings.load()
-    settings = _own_settings(usual, home / "stack") if plan.broker_kills else usual
-    was_running = all(status.answers for status in local_stack.status(settings))
-    try:
-        yield local_stack.up(settings)
-    finally:
-        if not was_running:
-            local_stack.down(settings)
-
-
-def _own_settings(usual: LocalSettings, home: Path) -> LocalSettings:
-    home.mkdir(parents=True)
-    usual.lib.mkdir(parents=True, exist_ok=True)
-    (home / "lib").symlink_to(usual.lib)
-    return LocalSettings(
-        home=home,
-        kafka_port=free_port(),
-        kafka_controller_port=free_port(),
-        registry_port=free_port(),
-        registry_management_port=free_port(),
-    )  # type: ignore[call-arg]
+def _usual_phases(options: argparse.Namespace) -> str:
+    if options.short:
+        return SHORT_PHASES
+    usual = LONG_PHASES if options.kills >= LONG_AT_KILLS else PHASES
+    return f"{usual},nodes:10" if options.nodes > 1 else usual
 
 
 def _tell(outcome: Outcome) -> None:
@@ -111,9 +98,12 @@ def _tell(outcome: Outcome) -> None:
         ("lost", found.lost),
         ("forked", found.forked),
         ("not verified", found.refused),
+        ("wronged", found.wronged),
         ("repeated without a crash that explains it", found.unexplained),
         ("ended by itself", outcome.failures),
+        ("promised without Kafka", outcome.promised),
         ("did not come to rest", outcome.unsettled),
+        ("otherwise in the delivery log", outcome.log),
     ):
         for item in items[:SHOWN_MOST]:
             _say(f"{title}: {item}")
@@ -122,6 +112,9 @@ def _tell(outcome: Outcome) -> None:
     if outcome.takeovers_ms:
         shown = ", ".join(f"{each / 1000:.1f}" for each in outcome.takeovers_ms)
         _say(f"takeover after a kill, until the last endpoint it held up was served again: {shown} s")
+    _say(f"{outcome.denied} times the API was asked while Kafka was away, and answered 503")
+    peaks = ", ".join(f"{name} {mib:.0f}" for name, mib in sorted(outcome.peaks_mib.items()))
+    _say(f"memory at most, MiB: {peaks}")
     _say(f"{found.interrupted} POSTs cut at a stop, decided as interrupted")
 
 

@@ -3,6 +3,7 @@
 Lost        an acknowledged event that a matching subscription neither answered with 2xx nor has as a dead letter.
 Forked      one event for one subscription under two delivery ids or with two bodies; one identity decided in two
             ways; a delivery that went on after its end; a request that nobody was meant to get.
+Wronged     a dead letter of an endpoint that would have accepted it.
 Repeated    a POST that no attempt record stands for (its process died before it could say so, and another made it
             again), or one whose identity was decided already.
 Bound       the POSTs that were open when a delivery process died: seen by an endpoint, and at that moment without a
@@ -27,7 +28,9 @@ from tocsin import deliveries
 OPEN_MAX_MS: Final = 35_000
 """No POST is open for longer: 30 s for its answer, and the rest for its record."""
 ON_ITS_WAY_MS: Final = 500
-"""What a process had written when it died may reach an endpoint this much later."""
+"""What a process had written when it died may be read by an endpoint this much later."""
+AROUND_MS: Final = 2_000
+"""How long before and after a crash requests tell how late endpoints read just then: they share a machine with it."""
 CLOCK_MS: Final = 30
 """The times of an attempt are whole milliseconds of another process."""
 
@@ -35,6 +38,8 @@ HELD_UP_MS: Final = 1_000
 """A delivery to an endpoint that answers at once and takes longer than this was held up."""
 
 FINAL: Final = frozenset({"delivered", "dead_letter"})
+MAY_BE_DISABLED: Final = frozenset({"gone", "failing"})
+"""Whoever else is disabled misses events that are owed to it."""
 
 Pair = tuple[str, str]
 """Event id and subscription id."""
@@ -49,6 +54,7 @@ class Findings:
     lost: Sequence[str]
     forked: Sequence[str]
     refused: Sequence[str]
+    wronged: Sequence[str]
     unexplained: Sequence[str]
     repeated: int
     bound: int
@@ -57,7 +63,7 @@ class Findings:
     @property
     def holds(self) -> bool:
         """Whether the promises were kept."""
-        broken = self.lost or self.forked or self.refused or self.unexplained
+        broken = self.lost or self.forked or self.refused or self.wronged or self.unexplained
         return not broken and self.repeated <= self.bound
 
 
@@ -82,6 +88,7 @@ def audit(ledgers: Ledgers, source: str) -> Findings:
             *contradictions(ledgers.tried),
         ],
         refused=ledgers.refused,
+        wronged=wronged(possible, ledgers),
         unexplained=[
             *(f"{_words(post)} was open at no crash" for post in undecided if post not in may_repeat),
             *(
@@ -99,7 +106,8 @@ def audit(ledgers: Ledgers, source: str) -> Findings:
 def expectations(ledgers: Ledgers, source: str) -> tuple[dict[str, Pair], dict[str, Pair]]:
     """Return the deliveries that may be, by id, and those among them that have to be.
 
-    They differ by the events that were sent before a new subscription was effective.
+    They differ by the events that were sent before a new subscription was effective, and by those that the router did
+    not match because the subscription was disabled: those stand in the events topic. What it did match is owed.
     """
     by_tenant = defaultdict(list)
     for subscriber in ledgers.subscribers:
@@ -110,6 +118,9 @@ def expectations(ledgers: Ledgers, source: str) -> tuple[dict[str, Pair], dict[s
             if subscriber.wants(event):
                 made = deliveries.delivery_id(source, event.event_type, event.event_id, subscriber.id)
                 possible[str(made)] = event.event_id, subscriber.id
+                excused = subscriber.behaviour in MAY_BE_DISABLED and subscriber.id in ledgers.disabled
+                if excused and str(made) not in ledgers.routed:
+                    continue
                 if event.sent_ms >= subscriber.effective_ms:
                     certain[str(made)] = event.event_id, subscriber.id
     return possible, certain
@@ -123,6 +134,16 @@ def lost(expected: Mapping[str, Pair], posts: Iterable[Post], letters: Iterable[
         f"{delivery}: event {event} for {subscription}"
         for delivery, (event, subscription) in expected.items()
         if delivery not in settled
+    ]
+
+
+def wronged(possible: Mapping[str, Pair], ledgers: Ledgers) -> list[str]:
+    """Return the dead letters of endpoints that answer 200 whenever they are reached: what kept them away was ours."""
+    healthy = {each.id for each in ledgers.subscribers if each.behaviour == "healthy"}
+    return [
+        f"{letter.delivery_id} for a healthy endpoint was dead-lettered as {letter.reason}"
+        for letter in ledgers.letters
+        if possible.get(letter.delivery_id, ("", ""))[1] in healthy
     ]
 
 
@@ -214,18 +235,30 @@ def open_at_crashes(
     see. What arrives after the crash counts only if it is never decided. Each counts once.
     """
     decided = {post: each.decided_ms for post, each in matched}
+    began = sorted((each.started_ms, post.at_ms - each.started_ms) for post, each in matched)
     posts = sorted([*undecided, *decided], key=lambda post: post.at_ms)
     arrivals = [post.at_ms for post in posts]
     open_ones: set[Post] = set()
     for crash in crashes:
         first = bisect_left(arrivals, crash.at_ms - OPEN_MAX_MS)
-        last = bisect_right(arrivals, crash.seen_ms + ON_ITS_WAY_MS)
+        last = bisect_right(arrivals, crash.seen_ms + _late_ms(began, crash))
         open_ones.update(
             post
             for post in posts[first:last]
             if post not in decided or (post.at_ms <= crash.seen_ms and decided[post] >= crash.at_ms)
         )
     return open_ones.intersection(undecided), len(open_ones)
+
+
+def _late_ms(began: Sequence[tuple[float, float]], crash: Crash) -> float:
+    """Return how late endpoints read around a crash, by the requests that did get decided.
+
+    Args:
+        began: When each began, and how long after that its endpoint had read it; in order.
+    """
+    first = bisect_left(began, (crash.at_ms - AROUND_MS,))
+    last = bisect_right(began, (crash.seen_ms + AROUND_MS,))
+    return max((late_ms for _, late_ms in began[first:last]), default=0.0) + ON_ITS_WAY_MS
 
 
 @dataclass(frozen=True, slots=True)

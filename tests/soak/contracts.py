@@ -16,7 +16,7 @@ SYSTEMS: Final = ("governlayer", "truthvouch")
 
 def write(root: Path, tiers: Sequence[str]) -> Path:
     """Write a folder of contracts in which every retry schedule is `tiers`, and return it."""
-    for name in (*SYSTEMS, "formats", "pipeline"):
+    for name in (*SYSTEMS, "formats", "notices", "pipeline"):
         shutil.copytree(CHECKOUT / "schemas" / name, root / name)
     for name in SYSTEMS:
         declaration = root / name / "system.toml"

@@ -38,6 +38,7 @@ class Endpoints:
     Attributes:
         posts: Every request that was verified.
         refused: What is wrong with the others.
+        port: Where requests are to be sent, which get from there to the receiver.
     """
 
     types: Mapping[str, EventType]
@@ -45,6 +46,7 @@ class Endpoints:
     refused: list[str] = field(default_factory=list)
     receiver: Receiver = field(default_factory=Receiver)
     repaired: bool = False
+    port: int = 0
     _subscribers: dict[str, Subscriber] = field(default_factory=dict)
     _tempers: dict[str, Behaviour] = field(default_factory=dict)
     _times: Counter[str] = field(default_factory=Counter)
@@ -55,7 +57,7 @@ class Endpoints:
 
     def url(self, path: str) -> str:
         """Return the address of an endpoint."""
-        return f"{self.receiver.url}/{path}"
+        return f"http://127.0.0.1:{self.port}/hook/{path}"
 
     def expect(self, path: str, subscriber: Subscriber) -> None:
         """Let requests to a path be a subscriber's from now on."""

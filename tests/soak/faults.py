@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.local.stack import Stack
 from tests.soak.ledgers import Crash
+from tests.soak.phases import Phase, Site
 from tests.soak.supervision import Supervisor
 
 CALM_S: Final = 5.0
@@ -26,6 +26,7 @@ ARMED: Final[Mapping[str, str]] = {
     "delay": "delay.before_due:0.003,delay.after_write:0.003",
     "control": "control.before_answer:0.05",
     "replay": "replay.half_way:0.02",
+    "ledger": "ledger.after_write:0.01",
 }
 """Failpoints of the first copy of each program."""
 
@@ -38,9 +39,11 @@ class Storm:
         kills: How many processes are killed, the broker included.
         lasting_s: How long that takes at least, calm kills apart.
         broker_kills: How many of them are the broker's.
+        phases: What happens to everybody, spread over the whole.
         calm_kills: How many are of a delivery process, with nothing else going on, to measure the takeover.
         frozen_most_s: How long a process is frozen at most.
         meanwhile: Called now and then.
+        deny: Called while Kafka acknowledges nothing: asks the API for something that it can't promise.
 
     Attributes:
         calm: The calm kills.
@@ -48,17 +51,20 @@ class Storm:
     """
 
     supervisor: Supervisor
-    stack: Stack
+    site: Site
     rng: random.Random
     kills: int
     lasting_s: float
     broker_kills: int
+    phases: Sequence[Phase]
     calm_kills: int
     frozen_most_s: float
     session_s: float
     meanwhile: Callable[[], None]
+    deny: Callable[[], None]
     calm: list[Crash] = field(default_factory=list)
     broker_killed: int = 0
+    phases_over: int = 0
     happened: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -79,7 +85,7 @@ class Storm:
         """
         pace_s = self.lasting_s / self.kills
         is_late = False
-        while self.killed < self.kills:
+        while self.killed < self.kills or self.phases_over < len(self.phases):
             if not is_late and self.killed >= self.kills // 2:
                 half_way()
                 is_late = True
@@ -94,6 +100,9 @@ class Storm:
             self.broker_killed < self.broker_kills and done >= (self.broker_killed + 0.5) / self.broker_kills
         ):
             self._kill_broker()
+        elif self.phases_over < len(self.phases) and done >= (self.phases_over + 0.5) / len(self.phases):
+            self._live_through(self.phases[self.phases_over])
+            self.phases_over += 1
         else:
             fault = self.rng.choices((self._kill, self._roll, self._freeze, self._join), (80, 6, 4, 10))[0]
             fault()
@@ -144,10 +153,29 @@ class Storm:
 
     def _kill_broker(self) -> None:
         self.happened["broker kill"] += 1
-        self.supervisor.broker_dies(self.stack.broker.kill)
         self.broker_killed += 1
-        self._wait(self.rng.uniform(0.0, 6.0))
-        self.stack.broker.start()
+        phase = Phase("brokers", self.rng.uniform(0.0, 6.0))
+        self.site.run(phase, self._wait, self.supervisor.kafka_goes)
+
+    def _live_through(self, phase: Phase) -> None:
+        """Let something happen to everybody; processes that are killed meanwhile have to start in it."""
+        self.happened[phase.kind] += 1
+
+        def begun() -> None:
+            if phase.is_outage:
+                self.supervisor.kafka_goes()
+                self.deny()
+            for name in ("delivery", "router", "delay"):
+                victims = self.supervisor.ready(name)
+                if victims:
+                    self.supervisor.kill(self.rng.choice(victims))
+
+        def wait(seconds: float) -> None:
+            self._wait(seconds)
+            if phase.is_outage:
+                self.deny()
+
+        self.site.run(phase, wait, begun)
 
     def _wait(self, seconds: float) -> None:
         if self.supervisor.failed is not None:

@@ -23,6 +23,7 @@ def lagging(settings: Settings, systems: Sequence[str]) -> list[str]:
         "router": [topics.events(system) for system in systems],
         "delivery": [topics.deliveries, topics.redeliveries],
         "delay": [topics.delay(tier) for tier in tiers.TIERS],
+        "ledger": [topics.attempts, topics.deliveries, topics.redeliveries],
     }
     admin = clients.admin(settings)
     try:

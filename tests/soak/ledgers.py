@@ -5,7 +5,7 @@ Times are milliseconds since the epoch: everything runs on one machine, so one c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -116,7 +116,12 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """Everything the auditor compares."""
+    """Everything the auditor compares.
+
+    Attributes:
+        disabled: Subscriptions that were disabled for their health at some time.
+        routed: Deliveries, by id, that the router wrote.
+    """
 
     published: Sequence[Published]
     subscribers: Sequence[Subscriber]
@@ -125,6 +130,8 @@ class Ledgers:
     letters: Sequence[Letter]
     crashes: Sequence[Crash]
     refused: Sequence[str] = ()
+    disabled: Collection[str] = ()
+    routed: Collection[str] = ()
 
 
 def _fits(pattern: str, event_type: str) -> bool:

@@ -17,7 +17,8 @@ from tests.soak.endpoints import Endpoints
 from tests.soak.ledgers import Behaviour, Subscriber
 
 AGAIN_S: Final = 0.3
-GIVE_UP_S: Final = 120.0
+GIVE_UP_S: Final = 600.0
+"""Longer than Kafka is away."""
 NEWCOMERS_MOST: Final = 24
 """So that the load stays what it was."""
 
@@ -40,6 +41,8 @@ class Subscribing:
     Attributes:
         subscribers: Those whose owner was answered.
         unanswered: How many were made, or not, without an answer, and cleared away.
+        denied: How often the API said that it can't promise anything, while it could not.
+        promised: What it promised all the same.
     """
 
     endpoints: Endpoints
@@ -47,8 +50,11 @@ class Subscribing:
     rng: random.Random
     subscribers: list[Subscriber] = field(default_factory=list)
     unanswered: int = 0
+    denied: int = 0
+    promised: list[str] = field(default_factory=list)
     failed: BaseException | None = None
     _tries: int = 0
+    _unclear: list[tuple[tuple[str, str], str]] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -75,6 +81,27 @@ class Subscribing:
         self.endpoints.expect(path, subscriber)
         self.subscribers.append(subscriber)
         return subscriber
+
+    def deny(self) -> None:
+        """Ask for a subscription while nothing can be acknowledged: whatever the API answers, it must not promise."""
+        self._tries += 1
+        tenant = self.rng.choice(list(self.apis))
+        url = self.endpoints.url(f"s{self._tries}")
+        try:
+            answer = self.apis[tenant].call("POST", "/v1/webhooks", json={"url": url, "events": ["*"]})
+        except httpx.TransportError:
+            return  # it was killed a moment ago
+        if answer.is_success:
+            self.promised.append(f"{url} was answered with {answer.status_code} while Kafka was away")
+        elif answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            self.denied += 1
+        self._unclear.append((tenant, url))
+
+    def clear(self) -> None:
+        """Delete what may have come of what was denied."""
+        while self._unclear:
+            tenant, url = self._unclear.pop()
+            self._clear(self.apis[tenant], url)
 
     def start(self, every_s: float) -> None:
         """Let newcomers subscribe from time to time."""

@@ -7,15 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final, Literal
 
 from deploy.local.programs import Fleet, Program
 from tests.soak.ledgers import Crash
 from tocsin import failpoints
+from tocsin.kafka import lease
 
 LOOK_EVERY_S: Final = 0.02
-STALLED_MS: Final = 2_000.0
-"""Delivery goes on sending for this long after Kafka has ceased to answer."""
+BLIND_MS: Final = 200.0
+"""How long delivery may take to see that its lease has run out."""
 
 State = Literal["running", "frozen", "stopping", "leaving"]
 """`stopping` is started again once it has ended, `leaving` is not."""
@@ -56,13 +58,16 @@ class Supervisor:
         crashes: Deaths and freezes of delivery processes.
         kills: Deaths by SIGKILL, failpoints included, of all processes.
         failures: Processes that ended although nobody asked them to, with their last words.
+        peaks_mib: Program to the most memory that one of its processes was seen to have held.
     """
 
     fleet: Fleet
+    session_s: float
     wards: list[Ward] = field(default_factory=list)
     crashes: list[Crash] = field(default_factory=list)
     kills: int = 0
     failures: list[str] = field(default_factory=list)
+    peaks_mib: dict[str, float] = field(default_factory=dict)
     failed: BaseException | None = None
     _later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -97,12 +102,16 @@ class Supervisor:
             self.kills += 1
             return self._crashed(ward, f"{ward.label} killed", before, now_ms())
 
-    def broker_dies(self, kill: Callable[[], None]) -> None:
-        """Kill the broker: what is answered from now on cannot be decided until it is back, by whoever owns it then."""
+    def kafka_goes(self) -> None:
+        """Kafka has just gone: what is answered from now on is decided when it is back, by whoever owns it then.
+
+        Delivery goes on sending until its lease has run out.
+        """
         with self._lock:
-            before = now_ms()
-            kill()
-            self.crashes.append(Crash("broker killed", before, before + STALLED_MS))
+            now = now_ms()
+            self.crashes.append(
+                Crash("Kafka gone", now, now + 1000 * lease.SHARE * self.session_s + BLIND_MS)
+            )
 
     def ask_to_stop(self, ward: Ward, *, for_good: bool = False) -> None:
         """Ask a process to stop."""
@@ -148,7 +157,7 @@ class Supervisor:
             for ward in self.wards:
                 if ward.program.number == 1:
                     points = {
-                        failpoints.VARIABLE: failpoints_of[ward.program.name],
+                        failpoints.VARIABLE: failpoints_of.get(ward.program.name, ""),
                         failpoints.PERMISSION: "1",
                     }
                     ward.program = replace(ward.program, environment={**ward.program.environment, **points})
@@ -161,6 +170,15 @@ class Supervisor:
                     safe = {k: v for k, v in ward.program.environment.items() if k != failpoints.VARIABLE}
                     ward.program = replace(ward.program, environment=safe)
                     self.ask_to_stop(ward)
+
+    def weigh(self) -> None:
+        """Look how much memory everyone has held at most."""
+        with self._lock:
+            for ward in self.wards:
+                pid = ward.program.process.pid()
+                if pid is not None:
+                    name = ward.program.name
+                    self.peaks_mib[name] = max(self.peaks_mib.get(name, 0.0), _peak_mib(pid))
 
     def await_rest(self, timeout_s: float) -> None:
         """Return once everyone is running and ready, or after a while in any case."""
@@ -227,6 +245,14 @@ class Supervisor:
 def now_ms() -> float:
     """Return the time of day, milliseconds since the epoch."""
     return time.time_ns() / 1_000_000
+
+
+def _peak_mib(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
 def _last_words(program: Program) -> str:

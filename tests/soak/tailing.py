@@ -16,11 +16,12 @@ from tocsin.kafka.codec import Decoder
 
 @dataclass(slots=True)
 class Tail:
-    """Reads attempts, dead letters, deliveries and redeliveries on a thread of its own.
+    """Reads attempts, dead letters, deliveries, redeliveries and endpoint health on a thread of its own.
 
     Attributes:
         appended_ms: Delivery id to when its first live record was written.
         redelivered: How often each (delivery, run, step) stands in the redeliveries topic.
+        disabled: Subscriptions that were disabled for their health.
     """
 
     own: Installation
@@ -28,6 +29,7 @@ class Tail:
     letters: list[Letter] = field(default_factory=list)
     appended_ms: dict[str, float] = field(default_factory=dict)
     redelivered: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    disabled: set[str] = field(default_factory=set)
     failed: BaseException | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -58,6 +60,7 @@ class Tail:
                     for name in names
                     for number in range(self.own.settings.partitions)
                 ]
+                + [TopicPartition(topics.health, 0, 0)]
             )
             while not self._stop.is_set():
                 first = consumer.poll(0.2)
@@ -73,7 +76,9 @@ class Tail:
     def _take(self, message: Message) -> None:
         topics = self.own.topics
         delivery = header(message, "tocsin_delivery_id") or ""
-        if message.topic() == topics.attempts:
+        if message.topic() == topics.health:
+            self.disabled.add((message.key() or b"").decode())
+        elif message.topic() == topics.attempts:
             self.tried.append(self._tried(message))
         elif message.topic() == topics.dlq:
             self.letters.append(

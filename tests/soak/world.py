@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.stack import Stack
 from tests.harness.crash import hasten
 from tests.harness.installation import Api, Installation, installation
-from tests.soak import lag
+from tests.harness.proxy import Proxy
+from tests.soak import lag, log
 from tests.soak.audit import FINAL, Findings, Pair, Served, audit, expectations, takeovers_ms
 from tests.soak.endpoints import Endpoints
 from tests.soak.faults import Storm
+from tests.soak.ground import Ground
 from tests.soak.ledgers import Ledgers
+from tests.soak.phases import Phase, Site
 from tests.soak.publishing import SOURCE, Publishing
 from tests.soak.subscribing import TEMPERS, Subscribing
 from tests.soak.supervision import Supervisor
@@ -32,7 +34,7 @@ from tocsin.kafka.writer import Outgoing
 from tocsin.selection import Selection
 from tocsin.wire.systems import load_systems
 
-STAFF: Final = {"control": 1, "router": 2, "delivery": 3, "delay": 2, "replay": 1}
+STAFF: Final = {"control": 1, "router": 2, "delivery": 3, "delay": 2, "replay": 1, "ledger": 1}
 ORGANIZATIONS: Final = ("acme", "globex", "initech")
 TYPES: Final = {
     "governlayer": ("drift.alert", "drift.resolved", "ledger.entry"),
@@ -53,6 +55,7 @@ class Plan:
     rate_per_s: float
     tiers: Sequence[str]
     broker_kills: int
+    phases: Sequence[Phase]
     calm_kills: int
     frozen_most_s: float
     partitions: int
@@ -65,20 +68,28 @@ class Outcome:
 
     Attributes:
         takeovers_ms: After each calm kill.
-        failures: Processes that ended by themselves and were started again, which is no broken promise.
+        failures: Processes that ended by themselves and were started again, which no fault should make them do.
+        promised: What the API promised while Kafka was away.
+        denied: How often it said then that it can't.
+        peaks_mib: Program to the most memory that one of its processes ever held.
         unsettled: What had not come to rest in time.
+        log: What the delivery log has otherwise than the attempts topic.
     """
 
     findings: Findings
     kills: int
     takeovers_ms: Sequence[float]
     failures: Sequence[str]
+    promised: Sequence[str]
+    denied: int
+    peaks_mib: Mapping[str, float]
     unsettled: Sequence[str]
+    log: Sequence[str]
 
     @property
     def holds(self) -> bool:
         """Whether the promises were kept."""
-        return self.findings.holds and not self.unsettled
+        return self.findings.holds and not (self.unsettled or self.promised or self.failures or self.log)
 
     def __str__(self) -> str:
         found = self.findings
@@ -88,19 +99,21 @@ class Outcome:
         )
 
 
-def soak(plan: Plan, stack: Stack, home: Path, say: Callable[[str], None]) -> Outcome:
+def soak(plan: Plan, ground: Ground, home: Path, say: Callable[[str], None]) -> Outcome:
     """Run a soak from its first process to its audit."""
-    with installation(stack, home, partitions=plan.partitions) as own:
+    replication = ground.cluster.replication
+    with installation(ground, home, partitions=plan.partitions, replication=replication) as own:
+        own.fleet.environment = {**own.fleet.environment, "TOCSIN_KAFKA": ground.cluster.detour}
         if plan.session_s < own.settings.session_s:
-            hasten(own, "router", "delivery", "delay", "replay")
-        with World(plan, own, stack, say) as world:
+            hasten(own, "router", "delivery", "delay", "replay", "ledger")
+        with World(plan, own, ground, say) as world:
             return world.run()
 
 
 class World:
     """Everything that runs during one soak."""
 
-    def __init__(self, plan: Plan, own: Installation, stack: Stack, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, own: Installation, ground: Ground, say: Callable[[str], None]) -> None:
         self._plan = plan
         self._own = own
         self._say = say
@@ -110,7 +123,7 @@ class World:
             (system, systems[system].event_types[name]) for system, names in TYPES.items() for name in names
         ]
         self._endpoints = Endpoints({f"{system}/{each.name}": each for system, each in known})
-        self._supervisor = Supervisor(own.fleet)
+        self._supervisor = Supervisor(own.fleet, plan.session_s)
         tenants = [(system, organization) for system in TYPES for organization in ORGANIZATIONS]
         apis = {tenant: Api(own.api_url, own.api_key(*tenant)) for tenant in tenants}
         self._subscribing = Subscribing(self._endpoints, apis, random.Random(plan.seed))
@@ -118,23 +131,28 @@ class World:
             own.settings, known, ORGANIZATIONS, plan.rate_per_s, random.Random(plan.seed + 1)
         )
         self._tail = Tail(own)
+        self._cleanup = ExitStack()
+        self._cleanup.enter_context(self._endpoints.receiver)
+        port = self._endpoints.receiver.port
+        self._site = Site(ground, self._cleanup.enter_context(Proxy(port)))
+        self._endpoints.port = self._site.endpoints.port
         self._storm = Storm(
             self._supervisor,
-            stack,
+            self._site,
             random.Random(plan.seed + 2),
             kills=plan.kills,
             lasting_s=plan.seconds,
             broker_kills=plan.broker_kills,
+            phases=plan.phases,
             calm_kills=plan.calm_kills,
             frozen_most_s=plan.frozen_most_s,
             session_s=plan.session_s,
             meanwhile=self._tick,
+            deny=self._subscribing.deny,
         )
         self._job: str | None = None
-        self._cleanup = ExitStack()
 
     def __enter__(self) -> World:
-        self._cleanup.enter_context(self._endpoints.receiver)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,6 +165,7 @@ class World:
         self._supervisor.thaw_all()
         self._supervisor.disarm()
         self._subscribing.stop()
+        self._subscribing.clear()
         self._publishing.stop(60.0)
         self._line(
             "the storm is over: " + ", ".join(f"{n} × {what}" for what, n in self._storm.happened.items())
@@ -190,6 +209,7 @@ class World:
 
     def _line(self, what: str) -> None:
         self._said_s = time.monotonic()
+        self._supervisor.weigh()
         self._say(
             f"{self._said_s - self._began_s:5.0f} s  {len(self._publishing.acknowledged):6} events  "
             f"{len(self._endpoints.posts):6} posts  {len(self._tail.tried):6} decisions  "
@@ -234,6 +254,8 @@ class World:
             letters=list(self._tail.letters),
             crashes=list(self._supervisor.crashes),
             refused=list(self._endpoints.refused),
+            disabled=set(self._tail.disabled),
+            routed=set(self._tail.appended_ms),
         )
 
     def _compare(self, unsettled: Sequence[str]) -> Outcome:
@@ -244,7 +266,11 @@ class World:
             kills=self._storm.killed,
             takeovers_ms=takeovers_ms(self._served(ledgers), self._storm.calm, 1000 * self._storm.calm_s),
             failures=list(self._supervisor.failures),
+            promised=list(self._subscribing.promised),
+            denied=self._subscribing.denied,
+            peaks_mib=dict(self._supervisor.peaks_mib),
             unsettled=list(unsettled),
+            log=log.differences(self._own.settings.ledger, ledgers.tried),
         )
 
     def _served(self, ledgers: Ledgers) -> Iterator[Served]:

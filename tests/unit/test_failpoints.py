@@ -91,7 +91,7 @@ def test_process_dies_by_sigkill_at_its_hit() -> None:
 def test_every_failpoint_has_its_place_in_the_code() -> None:
     sources = [
         path.read_text()
-        for folder in ("tocsin", "consumers", "control")
+        for folder in ("tocsin", "consumers", "control", "producers")
         for path in (CHECKOUT / folder).rglob("*.py")
     ]
     placed = {

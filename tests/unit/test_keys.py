@@ -88,3 +88,11 @@ def test_record_holds_the_key_but_not_its_text() -> None:
     assert keys.from_record(keys.to_record(key)) == key
     assert text not in repr(key)
     assert text.encode() not in key.sha256
+
+
+def test_revoked_key_stays_revoked_whoever_writes_it_again() -> None:
+    key = ApiKey("id", "acme", "alpha", b"", ("read",), 1)
+    revoked = replace(key, revoked_at=2)
+    assert keys.supersedes(revoked, key)
+    assert keys.supersedes(replace(revoked, revoked_at=3), revoked)
+    assert not keys.supersedes(key, revoked)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.patterns import matches, wanted
+from tocsin.patterns import matches, spells, wanted
 
 TYPES = ("drift.alert", "drift.resolved", "driftless", "scan.completed", "scan.failed")
 
@@ -50,3 +50,25 @@ def test_patterns_agree_with_the_shell_where_both_know_only_stars(
 def test_glob_matches_as_the_regular_expression_would(pattern: str, name: str) -> None:
     expression = ".*".join(re.escape(part) for part in pattern.split("*"))
     assert matches(pattern, name) == (re.fullmatch(expression, name) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "named"),
+    [
+        ("endpoint.disabled", True),
+        ("endpoint.*", True),
+        ("endpoint.dis*", True),
+        ("endpoint.enabled", False),
+        ("*", False),
+        ("endpoint*", False),
+        ("*.disabled", False),
+        ("e*", False),
+    ],
+)
+def test_notice_is_named_by_those_alone_who_spell_its_family(pattern: str, named: bool) -> None:
+    """Who asks for everything knows the documented events, and gets those."""
+    assert spells(pattern, "endpoint.disabled") == named
+    assert wanted([pattern], TYPES, ["endpoint.disabled"]) == [
+        *wanted([pattern], TYPES),
+        *["endpoint.disabled"] * named,
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,9 +27,10 @@ NOBODY_LISTENS = Settings(
 
 
 @pytest.fixture
-def publisher() -> Publisher:
+def publisher() -> Iterator[Publisher]:
     """A publisher without anybody to talk to: what is refused here was refused before it was sent."""
-    return Publisher("governlayer", source="/test", settings=NOBODY_LISTENS, timeout_s=0.5)
+    with Publisher("governlayer", source="/test", settings=NOBODY_LISTENS, timeout_s=0.5) as made:
+        yield made
 
 
 @pytest.mark.parametrize(

@@ -37,13 +37,28 @@ def test_delivery_is_lost_that_was_neither_accepted_nor_dead_lettered() -> None:
 
 
 def test_dead_letter_is_not_lost() -> None:
-    assert found(replace(GOOD, posts=[], tried=[], letters=[Letter(ID, "0", "exhausted")])).holds
+    failing = replace(OURS, behaviour="failing")
+    letters = [Letter(ID, "0", "exhausted")]
+    assert found(replace(GOOD, subscribers=[failing], posts=[], tried=[], letters=letters)).holds
+
+
+def test_dead_letter_of_an_endpoint_that_would_have_accepted_it_breaks_a_promise() -> None:
+    """When nobody can be reached, deliveries wait: the fault is not theirs."""
+    assert not found(replace(GOOD, letters=[Letter(ID, "0", "exhausted")])).holds
 
 
 def test_event_from_before_a_subscription_was_effective_may_arrive_or_not() -> None:
     late = replace(OURS, effective_ms=EVENT.sent_ms + 1)
     assert found(replace(GOOD, subscribers=[late])).holds
     assert found(replace(GOOD, subscribers=[late], posts=[], tried=[])).holds
+
+
+def test_endpoint_that_was_disabled_rightly_is_owed_what_was_routed_and_no_more() -> None:
+    gone = replace(OURS, behaviour="gone")
+    disabled = replace(GOOD, subscribers=[gone], posts=[], tried=[], disabled={gone.id})
+    assert found(disabled).holds
+    assert len(found(replace(disabled, routed={ID})).lost) == 1
+    assert len(found(replace(disabled, subscribers=[OURS])).lost) == 1
 
 
 @pytest.mark.parametrize(
@@ -92,6 +107,18 @@ def test_repeat_of_a_post_that_was_open_at_no_crash_is_unexplained(at_ms: float)
     findings = found(replace(GOOD, posts=[unexplained, *filling, again], tried=[decided], crashes=[CRASH]))
     assert len(findings.unexplained) == 1
     assert not findings.holds
+
+
+def test_post_that_an_endpoint_read_late_was_open_at_a_crash_if_others_were_read_as_late() -> None:
+    """On a machine with more to do than it can, a request waits in the kernel until the endpoint's thread runs."""
+    late = replace(POST, at_ms=CRASH.seen_ms + 900.0)
+    again = replace(POST, at_ms=9_000.0)
+    decided = replace(TRIED, started_ms=8_995.0, decided_ms=9_010.0)
+    other = replace(POST, delivery_id="other", at_ms=1_650.0)
+    as_late = replace(TRIED, delivery_id="other", started_ms=1_150.0, decided_ms=1_700.0)
+    alone = Ledgers([EVENT], [OURS], [late, again], [decided], [], [CRASH])
+    assert found(alone).unexplained
+    assert not found(replace(alone, posts=[late, other, again], tried=[decided, as_late])).unexplained
 
 
 def test_post_that_was_decided_already_is_unexplained() -> None:

@@ -14,14 +14,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from tocsin.cli import (
+    audit,
     deadletters,
     deliveries,
+    doctor,
     endpoints,
     events,
     failure,
+    keyring,
     keys,
     listen,
     publish,
+    quarantine,
+    recover,
     replay,
     upkeep,
 )
@@ -63,12 +68,20 @@ app.command(epilog="Example: tocsin publish governlayer drift.alert --example --
 app.command(epilog="Example: tocsin events driftguard")(events.events)
 app.command(epilog="Example: tocsin listen --register --events '*'")(listen.listen)
 upkeep.install(endpoints.app)
+keyring.install(keys.app)
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(deadletters.app, name="dlq")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(replay.app, name="replay")
+app.command(
+    epilog="Example: tocsin recover --webhook wh_x --since 2h --why 'their outage is over' --dry-run"
+)(recover.recover)
+deliveries.app.command(epilog="Example: tocsin deliveries missing --webhook wh_x --since 1d")(recover.missing)
+app.command(epilog="Example: tocsin doctor --json")(doctor.doctor)
+app.command(epilog="Example: tocsin audit --action 'key.*' --since 7d")(audit.audit)
 app.add_typer(keys.app, name="keys")
-app.add_typer(keys.keyring, name="keyring")
+app.add_typer(keyring.app, name="keyring")
 
 
 def main() -> NoReturn:

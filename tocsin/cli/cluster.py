@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, partial
 
 from confluent_kafka import KafkaException
 
@@ -65,21 +65,26 @@ class Cluster:
             NotAcknowledged: It was not, in time.
             Failure: The broker refuses it for good.
         """
-        writer, answered, results = Writer(self.settings), threading.Event(), list[Written]()
+        return self.store_all([record], timeout_s)[0]
 
-        def done(written: Written) -> None:
-            results.append(written)
-            answered.set()
-
+    def store_all(self, records: Sequence[Outgoing], timeout_s: float = _ACKNOWLEDGE_S) -> list[Written]:
+        """Write records and return once all are acknowledged, each in its place; raises as `store`."""
+        results: dict[int, Written] = {}
+        writer = Writer(self.settings)
         try:
-            writer.write(record, done)
-            if not answered.wait(timeout_s):
-                raise NotAcknowledged(f"{record.topic} did not acknowledge within {timeout_s:.0f} s")
+            for number, record in enumerate(records):
+                writer.write(record, partial(results.__setitem__, number))
+            if not writer.flush(timeout_s):
+                missing = next(number for number in range(len(records)) if number not in results)
+                raise NotAcknowledged(
+                    f"{records[missing].topic} did not acknowledge within {timeout_s:.0f} s"
+                )
         finally:
             writer.close()
-        if results[0].error is not None:
-            raise Failure(f"{record.topic} refuses the record: {results[0].error}")
-        return results[0]
+        for number, record in enumerate(records):
+            if results[number].error is not None:
+                raise Failure(f"{record.topic} refuses the record: {results[number].error}")
+        return [results[number] for number in range(len(records))]
 
     def _ask(self) -> dict[str, int]:
         try:

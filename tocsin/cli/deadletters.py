@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tocsin.cli import output, times
+from tocsin.cli import choosing, output, purge, times
 from tocsin.cli.failure import Failure, usage
 
 if TYPE_CHECKING:
@@ -22,25 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-Subscription = Annotated[
-    str | None, typer.Option("--subscription", metavar="ID", help="Only this subscription's, by its id.")
-]
-Reason = Annotated[
-    str | None,
-    typer.Option(
-        "--reason", metavar="NAME", help="Only those with this reason, such as exhausted, gone or disabled."
-    ),
-]
-SinceTime = Annotated[
-    str | None,
-    typer.Option(
-        "--since", metavar="TIME", help="Only those dead since: 10m, 2h, 3d ago, or an RFC 3339 time."
-    ),
-]
-UntilTime = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="Only those dead before; likewise.")
-]
-
 _SKEW_MS: Final = 3_600_000
 _ID_MIN_CHARS: Final = 6
 
@@ -50,12 +31,22 @@ def dlq() -> None:
     """Dead letters: what could not be delivered, and why."""
 
 
+purge.install(app)
+
+
 @app.command("list", epilog="Example: tocsin dlq list --reason exhausted --since 1d")
 def list_(
-    subscription: Subscription = None,
-    reason: Reason = None,
-    since: SinceTime = None,
-    until: UntilTime = None,
+    subscription: choosing.Subscription = None,
+    reason: choosing.Reason = None,
+    since: choosing.SinceTime = None,
+    until: choosing.UntilTime = None,
+    system: choosing.System = None,
+    organization: choosing.Organization = None,
+    event_type: choosing.EventType = None,
+    fault: choosing.Fault = None,
+    status: choosing.Status = None,
+    error: choosing.ErrorText = None,
+    delivery: choosing.DeliveryId = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the newest.")] = 50,
     as_json: output.AsJson = False,
 ) -> None:
@@ -63,9 +54,21 @@ def list_(
 
     A dead letter stays listed for 90 days, also after it was replayed: `tocsin dlq show` tells what became of it.
     """
-    now_ms = round(time.time() * 1000)
-    selection = selected(subscription, reason, since, until, now_ms)
     from tocsin.cli.cluster import Cluster
+
+    selection = choosing.selection(
+        subscription_id=subscription,
+        reason=reason,
+        since=since,
+        until=until,
+        system=system,
+        organization=organization,
+        event_type=event_type,
+        fault=fault,
+        http_status=status,
+        error_text=error,
+        delivery_id=delivery,
+    )
 
     count = 0
     newest: list[tuple[int, int, int, DeadLetter]] = []
@@ -77,7 +80,7 @@ def list_(
     if as_json:
         output.json_document([document(letter) for letter in letters])
         return
-    table(letters, now_ms)
+    table(letters, round(time.time() * 1000))
     if count > len(letters):
         output.notice(f"the newest {len(letters)} of {count}; --limit shows more")
 
@@ -109,41 +112,30 @@ def show(
         _tell(output.console(), letter, delivery, attempts)
 
 
-def selected(
-    subscription: str | None, reason: str | None, since: str | None, until: str | None, now_ms: int
-) -> Selection:
-    """Return the selection that the options name; a usage failure if they name none."""
-    from tocsin.cli.contracts import unknown
-    from tocsin.deliveries import REASONS
-    from tocsin.selection import Selection
-
-    if reason is not None and reason not in REASONS:
-        raise unknown("reason", reason, REASONS)
-    return Selection(
-        subscription_id=subscription,
-        reason=reason,
-        since=None if since is None else times.option_ms("--since", since, now_ms),
-        until=None if until is None else times.option_ms("--until", until, now_ms),
-    )
-
-
 def matching(cluster: Cluster, selection: Selection) -> Iterator[DeadLetter]:
-    """Yield the dead letters that a selection means, as they stand at this moment.
+    """Yield the dead letters that a selection means and no purge has struck off, as they stand at this moment.
 
     Raises:
         Failure: There is no dead-letter topic.
     """
+    from tocsin import purges
+    from tocsin.cli import jobs
     from tocsin.deadletters import scan
     from tocsin.selection import matches
 
     cluster.partitions(cluster.topics.dlq)
-    return (letter for letter in scan(cluster.settings) if matches(selection, letter))
+    known = purges.done(jobs.read(cluster).values())
+    return (
+        letter
+        for letter in scan(cluster.settings)
+        if matches(selection, letter) and not purges.purged(letter, known)
+    )
 
 
 def table(letters: list[DeadLetter], now_ms: int) -> None:
     """Print dead letters, a line each."""
     output.table(
-        ("time", "delivery", "type", "subscription", "reason", "http", "tries", "error"),
+        ("time", "delivery", "type", "subscription", "reason", "fault", "http", "tries", "error"),
         [
             (
                 output.styled(times.clock(letter.timestamp_ms, now_ms), "dim"),
@@ -151,6 +143,7 @@ def table(letters: list[DeadLetter], now_ms: int) -> None:
                 output.styled(letter.event_type, "bold"),
                 output.styled(letter.subscription_id, "cyan"),
                 output.styled(letter.reason, "red"),
+                letter.fault or "-",
                 str(letter.status or "-"),
                 str(letter.attempts),
                 (letter.error or "")[:80],
@@ -168,6 +161,7 @@ def document(letter: DeadLetter) -> dict[str, Any]:
         "time": times.rfc3339(letter.timestamp_ms),
         "delivery_id": letter.delivery_id,
         "subscription_id": letter.subscription_id,
+        "system": letter.system or None,
         "organization": letter.organization,
         "event_type": letter.event_type,
         "event_id": letter.event_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,6 +46,14 @@ def add(
             metavar="NAME=VALUE", help="Only events whose data has NAME=VALUE, such as contract_id=c-1."
         ),
     ] = None,
+    filter_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="NAME=VALUE|JSON",
+            help="Only events with this, such as data.risk_level=HIGH; in JSON any CloudEvents filter expression.",
+        ),
+    ] = None,
     header: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A request header of your own, NAME=VALUE.")
     ] = None,
@@ -62,6 +71,7 @@ def add(
         events,
         wire_format=wire_format,
         scope=pairs("--scope", scope or ()),
+        filters=expressions(filter_ or ()),
         headers=pairs("--header", header or ()),
         secret=secret,
         description=description,
@@ -95,7 +105,7 @@ def list_(as_json: output.AsJson = False) -> None:
             (
                 output.styled(row["id"], "cyan"),
                 row["url"],
-                ",".join(row["events"]),
+                ",".join(row["events"]) + (" (filtered)" if row.get("filters") else ""),
                 row.get("format") or "",
                 _state(row),
                 row["created_at"],
@@ -164,6 +174,7 @@ def request(
     *,
     wire_format: str | None = None,
     scope: dict[str, str] | None = None,
+    filters: list[Any] | None = None,
     headers: dict[str, str] | None = None,
     secret: str | None = None,
     description: str = "",
@@ -173,6 +184,7 @@ def request(
         "url": url,
         "events": [name.strip() for name in events.split(",") if name.strip()],
         "format": wire_format,
+        "filters": filters,
         "headers": headers,
         "secret": secret,
         "description": description,
@@ -188,6 +200,20 @@ def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
         if not name or not equals:
             raise usage(f"{option}: {text!r} is not NAME=VALUE")
         found[name] = value
+    return found
+
+
+def expressions(texts: Iterable[str]) -> list[Any]:
+    """Return filter expressions: JSON as it is, NAME=VALUE as what must be equal; a usage failure for what is neither."""
+    found: list[Any] = []
+    for text in texts:
+        if text.lstrip().startswith("{"):
+            try:
+                found.append(json.loads(text))
+            except (ValueError, RecursionError) as error:
+                raise usage(f"--filter: {text[:200]!r} is not JSON: {error}") from error
+        else:
+            found.append({"exact": pairs("--filter", (text,))})
     return found
 
 
@@ -212,7 +238,9 @@ def _words(value: Any) -> str:
         return ", ".join(f"{name}={part}" for name, part in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(part if isinstance(part, str) else json.dumps(part) for part in value)
+    return str(value)
 
 
 def _judge(destination: Destination, policy: Policy) -> list[tuple[str, str | None]]:

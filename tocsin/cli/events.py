@@ -35,11 +35,11 @@ def events(
         return
     if system is not None and event_type is not None:
         chosen = known_system(system)
-        _show(chosen, known_type(chosen, event_type), as_json)
+        _show(chosen, chosen.notices.get(event_type) or known_type(chosen, event_type), as_json)
         return
     loaded = load_systems()
     systems = [known_system(system)] if system is not None else [loaded[name] for name in loaded]
-    rows = [(each, known) for each in systems for known in each.event_types.values()]
+    rows = [(each, known) for each in systems for known in each.catalogue()]
     if as_json:
         output.json_document([catalogue.entry(each, known) for each, known in rows])
         return

@@ -8,17 +8,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka import Message, TopicPartition
 
 from tocsin.cli.cluster import Cluster
-from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients, snapshot
 from tocsin.kafka.codec import Decoder, Headers
 
 SORTED_TOGETHER: Final = 10_000
 """How many records of the past are put in order of time at once: partitions come mixed."""
 
-_TIMEOUT_S: Final = 10.0
 _MOMENT_S: Final = 0.2
 
 T = TypeVar("T")
@@ -105,13 +103,7 @@ def _begins(cluster: Cluster, topic: str, start: Newest | Since, ends: Mapping[i
         return {part: max(end - start.count, 0) for part, end in ends.items()}
     if not start.at_ms:
         return {}
-    asked = [TopicPartition(topic, part, start.at_ms) for part in ends]
-    with closing(clients.plain_consumer(cluster.settings)) as consumer:
-        try:
-            found = consumer.offsets_for_times(asked, timeout=_TIMEOUT_S)
-        except KafkaException as error:
-            raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
-    return {place.partition: place.offset if place.offset >= 0 else ends[place.partition] for place in found}
+    return {**ends, **snapshot.since(cluster.settings, topic, start.at_ms)}
 
 
 def _in_time(messages: Iterator[Message]) -> list[Message]:

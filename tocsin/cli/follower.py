@@ -10,13 +10,19 @@ from typing import Final
 from tocsin.cli import output, times
 from tocsin.cli.failure import Failure
 from tocsin.cli.jobs import progress_document
-from tocsin.jobs import ReplayProgress
+from tocsin.jobs import ENDED, ReplayProgress
 
 PICK_UP_S: Final = 10.0
 """How long a replay program may take to begin before the command says that none seems to run."""
 
 
-def finish(job: str, progress: Iterator[ReplayProgress | None], deliveries: int, as_json: bool) -> None:
+def finish(
+    job: str,
+    progress: Iterator[ReplayProgress | None],
+    deliveries: int,
+    as_json: bool,
+    done: str = "replayed",
+) -> None:
     """Show a job's progress until it has ended.
 
     Args:
@@ -24,12 +30,15 @@ def finish(job: str, progress: Iterator[ReplayProgress | None], deliveries: int,
         progress: As `jobs.follow` yields it.
         deliveries: How many are expected, until the job has counted them itself.
         as_json: Print each progress as a JSON line.
+        done: What has become of the deliveries when the job is done.
 
     Raises:
         Failure: The job failed.
     """
     live = output.is_terminal() and not as_json
-    following = _Follower(job, as_json, live)
+    if not as_json:
+        output.notice(f"job {job}")
+    following = _Follower(job, as_json, live, done)
     try:
         with _bar(deliveries) if live else nullcontext(_unseen) as move:
             for row in progress:
@@ -49,10 +58,22 @@ def _bar(deliveries: int) -> Iterator[Callable[[ReplayProgress], None]]:
     """Show a progress bar while this lasts; it is moved by each row."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:>7}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, transient=True) as shown:
-        bar = shown.add_task("", total=deliveries)
-        yield lambda row: shown.update(bar, total=row.selected, completed=row.replayed)
+        bar = shown.add_task("waiting", total=deliveries, rate="")
+
+        def move(row: ReplayProgress) -> None:
+            shown.update(bar, description=row.state, total=row.selected, completed=row.replayed)
+            speed = shown.tasks[0].speed
+            shown.update(bar, rate=f"{speed:.0f}/s" if speed else "")
+
+        yield move
 
 
 def _unseen(row: ReplayProgress) -> None:
@@ -62,8 +83,8 @@ def _unseen(row: ReplayProgress) -> None:
 class _Follower:
     """What a follower has been told so far; plain lines where there is no bar."""
 
-    def __init__(self, job: str, as_json: bool, live: bool) -> None:
-        self._job, self._as_json, self._live = job, as_json, live
+    def __init__(self, job: str, as_json: bool, live: bool, done: str) -> None:
+        self._job, self._as_json, self._live, self._done = job, as_json, live, done
         self._began = self._heard = time.monotonic()
         self._warned = False
         self._last: ReplayProgress | None = None
@@ -79,9 +100,10 @@ class _Follower:
         self._last = row
         if self._as_json:
             output.json_line(progress_document(row))
-        elif not self._live and row.state == "running":
-            print(f"replayed {row.replayed} of {row.selected}", flush=True)
-        return row.state in ("done", "failed")
+        elif not self._live and row.state in ("running", "paused"):
+            waits = " (paused)" if row.state == "paused" else ""
+            print(f"replayed {row.replayed} of {row.selected}{waits}", flush=True)
+        return row.state in ENDED
 
     def end(self) -> None:
         """Tell how the job ended.
@@ -94,14 +116,18 @@ class _Follower:
             return
         if last.state == "failed":
             raise Failure(f"job {last.job} failed after {last.replayed} of {last.selected}: {last.error}")
-        if not self._as_json:
-            took = times.span(time.monotonic() - self._began)
-            output.console().print(
-                output.styled(f"✓ {output.deliveries(last.replayed)} replayed in {took}", "green")
-            )
+        if self._as_json:
+            return
+        took = times.span(time.monotonic() - self._began)
+        if last.state == "cancelled":
+            many = f"{last.replayed} of {output.deliveries(last.selected)}"
+            output.console().print(output.styled(f"■ cancelled after {many}, {took}", "yellow"))
+        else:
+            many = output.deliveries(last.replayed or last.selected)
+            output.console().print(output.styled(f"✓ {many} {self._done} in {took}", "green"))
 
     def _hear_of_another(self, row: ReplayProgress) -> None:
-        # One job runs at a time: while another one moves, somebody is there, and ours waits its turn.
+        # A few jobs run at a time: while another one moves, somebody is there, and ours waits its turn.
         if time.time() * 1000 - row.updated_at < PICK_UP_S * 1000:
             self._heard = time.monotonic()
 

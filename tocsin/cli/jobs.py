@@ -1,46 +1,79 @@
-"""Replay jobs as the command sees them: asked for, followed, listed."""
+"""Jobs as the command sees them: asked for, steered, followed, listed."""
 
 from __future__ import annotations
 
 import getpass
+import os
 import time
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
-from confluent_kafka import Message
-
-from tocsin import jobs
-from tocsin.cli import feed, times
+from tocsin import jobs, selection
+from tocsin.cli import feed, output, times
 from tocsin.cli.cluster import Cluster
-from tocsin.jobs import ReplayProgress, ReplayRequest
-from tocsin.kafka import pipeline
-from tocsin.kafka.writer import Outgoing
+from tocsin.jobs import DEFAULT_RATE_PER_S, Job, JobControl, Kind, ReplayProgress, ReplayRequest, Wanted
+from tocsin.kafka import jobrows
+from tocsin.kafka.jobrows import JobRows
 from tocsin.selection import Selection
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A replay: what was asked, and how far it has come."""
-
-    request: ReplayRequest
-    progress: ReplayProgress | None = None
-
-    @property
-    def state(self) -> str:
-        return self.progress.state if self.progress is not None else "waiting"
-
-
-def submit(cluster: Cluster, selection: Selection, why: str, rate: float) -> str:
-    """Ask for a replay and return the job's name; raises as `Cluster.store`."""
+def submit(
+    cluster: Cluster,
+    chosen: Selection,
+    why: str,
+    *,
+    kind: Kind = "replay",
+    rate: float = DEFAULT_RATE_PER_S,
+    target: str | None = None,
+) -> str:
+    """Ask for a job and return its name; raises as `Cluster.store`."""
     now_ms = round(time.time() * 1000)
-    job = f"rpl-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now_ms / 1000))}-{uuid.uuid4().hex[:6]}"
-    request = jobs.ReplayRequest(job, getpass.getuser(), now_ms, selection, why=why, rate_per_s=rate)
-    encode = pipeline.encoder(cluster.registry, cluster.topics, "replay_request")
-    value = encode(jobs.request_to_record(request))
-    cluster.store(Outgoing(cluster.topics.jobs, jobs.request_key(job).encode(), value))
-    return job
+    request = ReplayRequest(
+        jobs.new_name(kind, now_ms, os.urandom(3)),
+        actor(),
+        now_ms,
+        chosen,
+        why=why,
+        rate_per_s=rate,
+        kind=kind,
+        target=target,
+    )
+    cluster.store(JobRows(cluster.registry, cluster.topics).request(request))
+    return request.job
+
+
+def steer(cluster: Cluster, job: str, wanted: Wanted, why: str) -> None:
+    """Pause, resume or cancel a job; raises as `Cluster.store`."""
+    control = JobControl(job, wanted, actor(), round(time.time() * 1000), why)
+    cluster.store(JobRows(cluster.registry, cluster.topics).control(control))
+
+
+def actor() -> str:
+    """Return who uses the command, as jobs and the audit name them."""
+    return f"cli:{getpass.getuser()}"
+
+
+def follow_or_say(cluster: Cluster, job: str, deliveries: int, *, wait: bool, as_json: bool) -> None:
+    """Follow a job to its end, or say only that it was asked for.
+
+    Args:
+        deliveries: How many are expected.
+        wait: Whether to follow it.
+
+    Raises:
+        Failure: The job failed.
+    """
+    from tocsin.cli import follower
+
+    if wait:
+        follower.finish(job, follow(cluster), deliveries, as_json)
+    elif as_json:
+        output.json_document({"job": job, "deliveries": deliveries})
+    else:
+        print(job)
+        output.notice(
+            f"{output.deliveries(deliveries)} will be replayed; `tocsin replay status {job}` shows how far it is"
+        )
 
 
 def follow(cluster: Cluster) -> Iterator[ReplayProgress | None]:
@@ -48,45 +81,37 @@ def follow(cluster: Cluster) -> Iterator[ReplayProgress | None]:
 
     What was written before comes first; raises as `feed.read`.
     """
-    decode = pipeline.decoder(cluster.registry, "replay_progress")
+    row = jobrows.reader(cluster.registry)
     for batch in feed.read(cluster, cluster.topics.jobs, feed.Since(0), follow=True):
         for message in batch:
             if (message.key() or b"").endswith(jobs.progress_key("").encode()) and message.value():
-                yield jobs.progress_from_record(feed.record(decode, message))
+                progress = row(message)
+                if isinstance(progress, ReplayProgress):
+                    yield progress
         if not batch:
             yield None
 
 
 def read(cluster: Cluster) -> dict[str, Job]:
-    """Return every job by its name; raises as `feed.read`."""
-    requests = pipeline.decoder(cluster.registry, "replay_request")
-    progresses = pipeline.decoder(cluster.registry, "replay_progress")
-
-    def decode(message: Message) -> ReplayRequest | ReplayProgress:
-        if (message.key() or b"").endswith(b"/request"):
-            return jobs.request_from_record(feed.record(requests, message))
-        return jobs.progress_from_record(feed.record(progresses, message))
-
-    rows = feed.latest(cluster, cluster.topics.jobs, decode)
-    found = {row.job: Job(row) for row in rows.values() if isinstance(row, jobs.ReplayRequest)}
-    for row in rows.values():
-        if isinstance(row, jobs.ReplayProgress) and row.job in found:
-            found[row.job] = replace(found[row.job], progress=row)
-    return found
+    """Return every job by its name, the one asked for first in front; raises as `feed.read`."""
+    rows = feed.latest(cluster, cluster.topics.jobs, jobrows.reader(cluster.registry))
+    return jobs.join(rows.values())
 
 
 def document(job: Job) -> dict[str, Any]:
     """Return a job for machines."""
     request = job.request
-    selection = {name: getattr(request.selection, name) for name in request.selection.__slots__}
     return {
         "job": request.job,
+        "kind": request.kind,
         "state": job.state,
         "requested_by": request.requested_by,
         "requested_at": times.rfc3339(request.requested_at),
         "why": request.why,
         "rate_per_s": request.rate_per_s,
-        "selection": selection,
+        "target": request.target,
+        "selection": selection.given(request.selection),
+        "eta_s": job.eta_s,
         "progress": progress_document(job.progress) if job.progress is not None else None,
     }
 

@@ -1,6 +1,6 @@
-"""`tocsin keys` and `tocsin keyring`: API keys, and the keys that seal signing secrets.
+"""`tocsin keys`: API keys.
 
-API keys are written straight to Kafka: whoever may write there is the administrator.
+They are written straight to Kafka: whoever may write there is the administrator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tocsin.keys import ApiKey
 
 app = typer.Typer(no_args_is_help=True)
-keyring = typer.Typer(no_args_is_help=True)
 
 DEFAULT_SCOPES: Final = ("manage", "read")
 _RANDOM_BYTES: Final = 48
@@ -29,11 +28,6 @@ _RANDOM_BYTES: Final = 48
 @app.callback()
 def keys() -> None:
     """API keys of the control API and the gateway."""
-
-
-@keyring.callback()
-def keyrings() -> None:
-    """The keyring that seals signing secrets at rest."""
 
 
 @app.command(
@@ -48,7 +42,8 @@ def create(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="publish, manage, read, replay or admin. May be repeated; else manage and read.",
+            help="publish, manage, read, replay or admin; operate for the whole installation. May be repeated; "
+            "else manage and read.",
         ),
     ] = None,
     description: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
@@ -81,6 +76,7 @@ def create(
     cluster = Cluster()
     cluster.ensure_topics()
     _store(cluster, key)
+    _tell(cluster, "created", None, key)
     if as_json:
         output.json_document(document(key, now_ms) | {"key": text})
     else:
@@ -95,6 +91,7 @@ def list_(
 ) -> None:
     """List API keys: ids and what they may do, never the keys themselves."""
     from tocsin.cli.cluster import Cluster
+    from tocsin.keys import state
 
     now_ms = round(time.time() * 1000)
     rows = [key for key in _read(Cluster()).values() if organization in (None, key.organization)]
@@ -132,36 +129,16 @@ def revoke(
     if key is None:
         raise Failure(f"there is no key {key_id}; `tocsin keys list` shows them")
     if key.revoked_at is None:
-        _store(cluster, replace(key, revoked_at=round(time.time() * 1000)))
+        revoked = replace(key, revoked_at=round(time.time() * 1000))
+        _store(cluster, revoked)
+        _tell(cluster, "revoked", key, revoked)
     output.notice(f"key {key_id} of {key.organization} is revoked")
-
-
-@keyring.command(epilog="Example: tocsin keyring new 2026-11 >> keyring.txt")
-def new(
-    key_id: Annotated[str | None, typer.Argument(metavar="ID", help="Else today's date.")] = None,
-) -> None:
-    """Print a keyring line with a new random key.
-
-    TOCSIN_KEYRING_FILE names the file the line belongs into. Its first line seals, every line opens: put a new one
-    last, let every node read it, then move it to the front.
-    """
-    from tocsin.secrets import new_key_line
-
-    chosen = key_id if key_id is not None else time.strftime("%Y-%m-%d")
-    if not chosen or set(chosen) & set(":,\n "):
-        raise usage("a key's id has no colon, comma or space")
-    print(new_key_line(chosen))
-
-
-def state(key: ApiKey, now_ms: int) -> str:
-    """Return `active`, `revoked` or `expired`."""
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now_ms else "active"
 
 
 def document(key: ApiKey, now_ms: int) -> dict[str, Any]:
     """Return a key for machines, without its digest."""
+    from tocsin.keys import state
+
     return {
         "id": key.id,
         "organization": key.organization,
@@ -176,11 +153,12 @@ def document(key: ApiKey, now_ms: int) -> dict[str, Any]:
 
 
 def _scopes(named: list[str] | None) -> tuple[str, ...]:
-    from tocsin.keys import SCOPES
+    from tocsin.keys import OPERATE, SCOPES
 
-    unknown = [name for name in named or () if name not in SCOPES]
+    there_are = (*SCOPES, OPERATE)
+    unknown = [name for name in named or () if name not in there_are]
     if unknown:
-        raise usage(f"--scope: {unknown[0]!r} is none; there are {', '.join(SCOPES)}")
+        raise usage(f"--scope: {unknown[0]!r} is none; there are {', '.join(there_are)}")
     return tuple(dict.fromkeys(named or DEFAULT_SCOPES))
 
 
@@ -202,6 +180,16 @@ def _read(cluster: Cluster) -> dict[str, ApiKey]:
     return feed.latest(
         cluster, cluster.topics.keys, lambda message: from_record(feed.record(decode, message))
     )
+
+
+def _tell(cluster: Cluster, action: str, before: ApiKey | None, after: ApiKey) -> None:
+    from tocsin import audited
+    from tocsin.cli import audit
+
+    told = audit.entry(
+        f"key.{action}", after.id, after.organization, before=audited.key(before), after=audited.key(after)
+    )
+    audit.tell(cluster, told)
 
 
 def _store(cluster: Cluster, key: ApiKey) -> None:

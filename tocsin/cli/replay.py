@@ -1,4 +1,4 @@
-"""`tocsin replay`: set dead letters going again.
+"""`tocsin replay`: set dead letters going again, and look after the jobs that do.
 
 The command writes a job; the replay program does the work. So it goes on when the command is interrupted, and it is
 seen by everyone.
@@ -6,25 +6,31 @@ seen by everyone.
 
 from __future__ import annotations
 
-import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tocsin.cli import output, times
-from tocsin.cli.deadletters import Reason, SinceTime, Subscription, UntilTime
+from tocsin.cli import choosing, counting, output, times
 from tocsin.cli.failure import Failure, usage
 
 if TYPE_CHECKING:
-    from tocsin.cli.cluster import Cluster
-    from tocsin.deadletters import DeadLetter
-    from tocsin.selection import Selection
+    from tocsin.jobs import Job, Wanted
 
 app = typer.Typer()
 
-SAMPLES: Final = 10
+Why = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT", help="Why, for those who look at the job later. Required, but for a dry run."
+    ),
+]
+Rate = Annotated[float, typer.Option(metavar="N", min=0.1, max=10_000, help="Deliveries set going a second.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count, and show some.")]
+Wait = Annotated[bool, typer.Option(help="Follow the job to its end.")]
+JobName = Annotated[str, typer.Argument(metavar="JOB", help="As `tocsin replay status` shows it.")]
+NEEDS_WHY: Final = "say --why, for those who look at the job later; --dry-run only counts"
 
 
 @app.callback(
@@ -33,22 +39,29 @@ SAMPLES: Final = 10
 )
 def replay(
     context: typer.Context,
-    subscription: Subscription = None,
-    reason: Reason = None,
-    since: SinceTime = None,
-    until: UntilTime = None,
-    why: Annotated[
-        str,
+    subscription: choosing.Subscription = None,
+    reason: choosing.Reason = None,
+    since: choosing.SinceTime = None,
+    until: choosing.UntilTime = None,
+    system: choosing.System = None,
+    organization: choosing.Organization = None,
+    event_type: choosing.EventType = None,
+    fault: choosing.Fault = None,
+    status_code: choosing.Status = None,
+    error: choosing.ErrorText = None,
+    delivery: choosing.DeliveryId = None,
+    to: Annotated[
+        str | None,
         typer.Option(
-            metavar="TEXT", help="Why, for those who look at the job later. Required, but for a dry run."
+            metavar="ID", help="Send them to this subscription of the same organization instead, as tests."
         ),
-    ] = "",
-    rate: Annotated[
-        float, typer.Option(metavar="N", min=0.1, max=10_000, help="Deliveries set going a second.")
-    ] = 100.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and show some.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    wait: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
+    ] = None,
+    why: Why = "",
+    rate: Rate = 100.0,
+    count: Annotated[bool, typer.Option("--count", help="Only say how many there are.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    wait: Wait = True,
     as_json: output.AsJson = False,
 ) -> None:
     """Set dead letters going again, each with the body it had and a new signature.
@@ -58,29 +71,45 @@ def replay(
     """
     if context.invoked_subcommand is not None:
         return
-    from tocsin.cli import follower, jobs
+    from tocsin.cli import jobs
     from tocsin.cli.cluster import Cluster
-    from tocsin.cli.deadletters import selected
 
-    if not why and not dry_run:
-        raise usage("say --why, for those who look at the job later; --dry-run only counts")
-    selection = selected(subscription, reason, since, until, round(time.time() * 1000))
+    if not (why or dry_run or count):
+        raise usage(NEEDS_WHY)
+    selection = choosing.selection(
+        subscription_id=subscription,
+        reason=reason,
+        since=since,
+        until=until,
+        system=system,
+        organization=organization,
+        event_type=event_type,
+        fault=fault,
+        http_status=status_code,
+        error_text=error,
+        delivery_id=delivery,
+    )
     cluster = Cluster()
-    found = _count(cluster, selection)
-    if dry_run:
-        _show_count(found, as_json)
+    found = counting.count(cluster, selection)
+    if count and not as_json:
+        print(found.deliveries)
+        return
+    if dry_run or count:
+        counting.show(found, "replayed", as_json)
         return
     if not found.deliveries:
         output.notice("no dead letters match: nothing to replay")
         return
-    _agree(found.deliveries, yes)
-    job = jobs.submit(cluster, selection, why, rate)
-    if not wait:
-        _say_job(job, found.deliveries, as_json)
-        return
-    if not as_json:
-        output.notice(f"job {job}")
-    follower.finish(job, jobs.follow(cluster), found.deliveries, as_json)
+    agree(found.deliveries, yes)
+    job = jobs.submit(cluster, selection, why, rate=rate, target=to)
+    jobs.follow_or_say(cluster, job, found.deliveries, wait=wait, as_json=as_json)
+
+
+def agree(deliveries: int, yes: bool) -> None:
+    """Return if somebody agrees that so many deliveries are replayed; raises as `counting.agree`."""
+    many = output.deliveries(deliveries)
+    said = f"{many} would be replayed; without a terminal to ask on, say --yes"
+    counting.agree(f"Replay {many}?", said, yes)
 
 
 @app.command(epilog="Example: tocsin replay status")
@@ -95,106 +124,73 @@ def status(
     now_ms = round(time.time() * 1000)
     known = jobs.read(Cluster())
     if job is not None:
-        if job not in known:
-            raise Failure(f"there is no job {job}; `tocsin replay status` shows them")
-        known = {job: known[job]}
-    rows = sorted(known.values(), key=lambda each: each.request.requested_at)
+        known = {job: _known(known, job)}
     if as_json:
-        documents = [jobs.document(row) for row in rows]
+        documents = [jobs.document(row) for row in known.values()]
         output.json_document(documents[0] if job is not None else documents)
         return
     output.table(
-        ("job", "asked", "by", "state", "replayed", "of", "why", "error"),
+        ("job", "asked", "by", "state", "replayed", "of", "left", "why", "error"),
         [
             (
                 row.request.job,
                 times.clock(row.request.requested_at, now_ms),
                 row.request.requested_by,
                 output.styled(row.state, _STYLES[row.state]),
-                str(row.progress.replayed) if row.progress else "",
+                str(row.progress.replayed) if row.progress and row.request.kind != "purge" else "",
                 str(row.progress.selected) if row.progress else "",
+                times.span(row.eta_s) if row.eta_s is not None else "",
                 row.request.why,
                 (row.progress.error if row.progress else None) or "",
             )
-            for row in rows
+            for row in known.values()
         ],
         empty="no replay was ever asked for",
     )
 
 
-_STYLES: Final = {"waiting": "yellow", "running": "cyan", "done": "green", "failed": "bold red"}
+@app.command(epilog="Example: tocsin replay pause rpl-20261121-101500-3f2a91")
+def pause(job: JobName, why: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "") -> None:
+    """Let a job wait. What it has set going already is delivered."""
+    _steer(job, "pause", why, "waits from now on; `tocsin replay resume` lets it go on")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a selection means at this moment.
-
-    Attributes:
-        letters: How many dead letters.
-        deliveries: How many deliveries they are of: one may have died more than once.
-        reasons: Reason to number of dead letters.
-        samples: The first few.
-    """
-
-    letters: int
-    deliveries: int
-    reasons: dict[str, int]
-    samples: tuple[DeadLetter, ...]
+@app.command(epilog="Example: tocsin replay resume rpl-20261121-101500-3f2a91")
+def resume(job: JobName, why: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "") -> None:
+    """Let a job that waits go on."""
+    _steer(job, "run", why, "goes on")
 
 
-def _count(cluster: Cluster, selection: Selection) -> Found:
-    from tocsin.cli.deadletters import matching
-
-    ids, reasons, samples, letters = set[str](), dict[str, int](), list[Any](), 0
-    for letter in matching(cluster, selection):
-        letters += 1
-        ids.add(letter.delivery_id)
-        reasons[letter.reason] = reasons.get(letter.reason, 0) + 1
-        if len(samples) < SAMPLES:
-            samples.append(letter)
-    return Found(letters, len(ids), reasons, tuple(samples))
+@app.command(epilog="Example: tocsin replay cancel rpl-20261121-101500-3f2a91")
+def cancel(job: JobName, why: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "") -> None:
+    """End a job for good. What it has set going already is delivered."""
+    _steer(job, "cancel", why, "ends here")
 
 
-def _show_count(found: Found, as_json: bool) -> None:
-    from tocsin.cli import deadletters
-
-    if as_json:
-        samples = [deadletters.document(letter) for letter in found.samples]
-        output.json_document(
-            {
-                "dead_letters": found.letters,
-                "deliveries": found.deliveries,
-                "reasons": found.reasons,
-                "samples": samples,
-            }
-        )
-        return
-    if found.letters:
-        deadletters.table(list(found.samples), round(time.time() * 1000))
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found.reasons.items()))
-    more = f", the first {SAMPLES} above" if found.letters > SAMPLES else ""
-    print(
-        f"{output.deliveries(found.deliveries)} would be replayed"
-        + (f" ({reasons}{more})" if reasons else "")
-    )
+_STYLES: Final = {
+    "requested": "yellow",
+    "running": "cyan",
+    "paused": "yellow",
+    "done": "green",
+    "cancelled": "dim",
+    "failed": "bold red",
+}
 
 
-def _agree(deliveries: int, yes: bool) -> None:
-    if yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise usage(
-            f"{output.deliveries(deliveries)} would be replayed; without a terminal to ask on, say --yes"
-        )
-    if not typer.confirm(f"Replay {output.deliveries(deliveries)}?", err=True):
-        raise Failure("nothing was replayed")
+def _steer(job: str, wanted: Wanted, why: str, then: str) -> None:
+    from tocsin.cli import jobs
+    from tocsin.cli.cluster import Cluster
+    from tocsin.jobs import refusal
+
+    cluster = Cluster()
+    said = refusal(_known(jobs.read(cluster), job), wanted)
+    if said is not None:
+        raise Failure(said)
+    jobs.steer(cluster, job, wanted, why)
+    output.notice(f"job {job} {then}")
 
 
-def _say_job(job: str, deliveries: int, as_json: bool) -> None:
-    if as_json:
-        output.json_document({"job": job, "deliveries": deliveries})
-    else:
-        print(job)
-        output.notice(
-            f"{output.deliveries(deliveries)} will be replayed; `tocsin replay status {job}` shows how far it is"
-        )
+def _known(jobs: dict[str, Job], job: str) -> Job:
+    if job not in jobs:
+        raise Failure(f"there is no job {job}; `tocsin replay status` shows them")
+    return jobs[job]

@@ -46,14 +46,14 @@ def document(systems: Systems, topics: Topics, version: str) -> dict[str, Any]:
     messages = {
         f"{system.name}.{known.name}": _event(system, known)
         for system in systems.values()
-        for known in system.event_types.values()
+        for known in system.catalogue()
     }
     messages |= {name: _record(pipeline.schema(name)) for name in RECORDS}
     channels = {
         f"events.{system.name}": _channel(
             topics.events(system.name),
             f"Events of {system.title}.",
-            [f"{system.name}.{name}" for name in system.event_types],
+            [f"{system.name}.{known.name}" for known in system.catalogue()],
         )
         for system in systems.values()
     }
@@ -86,9 +86,15 @@ def _pipeline(topics: Topics) -> dict[str, Any]:
         "dlq": (topics.dlq, "Dead letters: the delivery's own bytes, the reason in headers.", ["delivery"]),
         "quarantine": (topics.quarantine, "What could not be read or rendered.", ["quarantined"]),
         "subscriptions": (topics.subscriptions, "Who wants which events where.", ["subscription"]),
+        "health": (topics.health, "Which endpoints are disabled.", ["endpoint_health"]),
         "keys": (topics.keys, "API keys.", ["api_key"]),
         "clock": (topics.clock, "What time it is at the broker.", []),
-        "jobs": (topics.jobs, "Replays.", ["replay_request", "replay_progress"]),
+        "jobs": (
+            topics.jobs,
+            "Replays and the like: asked for, wanted, how far.",
+            ["replay_request", "job_control", "replay_progress"],
+        ),
+        "audit": (topics.audit, "Who changed what, when and why.", ["audit_entry"]),
     }
     return {name: _channel(*told) for name, told in described.items()}
 

@@ -101,5 +101,7 @@ def _common(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.kafka,
         "reconnect.backoff.max.ms": 1_000,
         "topic.metadata.refresh.interval.ms": 30_000,
+        # A connection that swallows everything is given up after this; 60 s by default.
+        "socket.timeout.ms": 10_000,
         **settings.kafka_options,
     }

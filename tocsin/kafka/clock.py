@@ -38,7 +38,7 @@ class BrokerClock:
         self._asked_at_s = float("-inf")
 
     def start(self, timeout_s: float = 10.0) -> None:
-        """Ask for the first time.
+        """Ask for the first time; may be called again after it raised.
 
         Raises:
             KafkaUnavailable: No answer within `timeout_s`.

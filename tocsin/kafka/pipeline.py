@@ -14,7 +14,16 @@ from tocsin.kafka.topics import Topics
 from tocsin.wire.contracts import contracts_root
 
 RecordName = Literal[
-    "delivery", "attempt", "subscription", "api_key", "replay_request", "replay_progress", "quarantined"
+    "delivery",
+    "attempt",
+    "subscription",
+    "endpoint_health",
+    "api_key",
+    "replay_request",
+    "job_control",
+    "replay_progress",
+    "audit_entry",
+    "quarantined",
 ]
 
 
@@ -30,9 +39,12 @@ RECORDS: Final[Mapping[RecordName, Placed]] = {
     "delivery": Placed("deliveries", BACKWARD),
     "attempt": Placed("attempts", BACKWARD),
     "subscription": Placed("subscriptions", FULL),
+    "endpoint_health": Placed("health", FULL),
     "api_key": Placed("keys", FULL),
     "replay_request": Placed("jobs", BACKWARD),
+    "job_control": Placed("jobs", BACKWARD),
     "replay_progress": Placed("jobs", BACKWARD),
+    "audit_entry": Placed("audit", BACKWARD),
     "quarantined": Placed("quarantine", BACKWARD),
 }
 

@@ -5,6 +5,8 @@ serialises consumer calls, so a call from a second thread would wait for the run
 
 An assignment of a partition has an epoch. What was begun under an older epoch belongs to somebody else by now,
 and its completion is ignored.
+
+Whoever acts for a partition asks `alive` first: a member acts under a lease, which its own commits renew.
 """
 
 from __future__ import annotations
@@ -12,23 +14,30 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from tocsin import failpoints
-from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
+from tocsin.kafka.lease import Lease, without_tag
 from tocsin.kafka.window import FULL_AT, Commit, Mark, Window
 from tocsin.settings import Settings
+
+T = TypeVar("T")
 
 COMMIT_EVERY_S: Final = 0.1
 REVOKE_DEADLINE_S: Final = 3.0
 """How long a revoked partition's open work may take to end; below half of the shortest sensible session."""
 
 _log = logging.getLogger("tocsin.kafka.reader")
+
+_ANSWER_S: Final = 5.0
+_SAY_EVERY_S: Final = 10.0
+_LATEST: Final = -1
+"""The time that means the end of the log, where offsets are asked for by time."""
 
 # The group has moved on without us: the new owner's commits count, ours does not matter.
 _NOT_OURS: Final = frozenset(
@@ -129,6 +138,7 @@ class Reader:
         hooks: The program's side of a rebalance.
         limits: Bounds on unfinished work per partition.
         unhurried: Nothing that is read is wanted within a quarter of a second: fetch rarely, much at once.
+        stopping: Whether the program ends; without an answer from Kafka, partitions are then not taken over.
     """
 
     def __init__(
@@ -140,17 +150,18 @@ class Reader:
         limits: Limits | None = None,
         *,
         unhurried: bool = False,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._hooks = hooks
         self._limits = limits or Limits()
-        self._half_session_s = settings.session_s / 2
+        self._stopping = stopping
+        self._lease = Lease(settings.session_s)
         self._assigned: dict[Part, _Assigned] = {}
         self._finished: deque[tuple[Part, int, int]] = deque()
         self._grown: set[Part] = set()
         self._unfinished = 0
         self._epoch = 0
-        self._polled_at = self._commit_due = time.monotonic()
-        self._suspect = False
+        self._commit_due = time.monotonic()
         self._marks: dict[int, Mark] = {}
         self._consumer = clients.group_consumer(
             settings, group, on_commit=self._on_commit, unhurried=unhurried
@@ -170,7 +181,6 @@ class Reader:
         Raises:
             KafkaException: The client has failed for good.
         """
-        self._beat()
         self._settle()
         if time.monotonic() >= self._commit_due:
             self._commit(asynchronous=True)
@@ -188,21 +198,23 @@ class Reader:
         self._finished.append((record.part, record.offset, record.epoch))
 
     def alive(self) -> bool:
-        """Whether this member may still act for its partitions: it has polled within half of the session."""
-        return not self._suspect and time.monotonic() - self._polled_at < self._half_session_s
+        """Whether this member may act for its partitions now: its lease has not run out."""
+        return self._lease.holds(time.monotonic())
 
     def owns(self, record: Record) -> bool:
         """Whether the assignment under which a record was read still holds."""
         state = self._assigned.get(record.part)
         return state is not None and state.epoch == record.epoch
 
-    def expect_marks(self, part: Part) -> None:
-        """Let marks hold for what is appended to a partition from now on; called in `Hooks.assigned`.
+    def expect_marks(self, parts: Sequence[Part]) -> None:
+        """Let marks hold for what is appended to partitions from now on; called in `Hooks.assigned`.
 
         What lies there already may have been read and decided about by an earlier owner, after the position that
         a new mark would name.
         """
-        self._assigned[part].marks_from = self.end_offset(part)
+        asked = [TopicPartition(*part, _LATEST) for part in parts]
+        for end in self._patiently("end offsets", lambda: _end_offsets(self._consumer, asked)):
+            self._assigned[Part(end.topic, end.partition)].marks_from = end.offset
 
     def set_mark(self, partition: int, mark: Mark) -> None:
         """Remember a mark that holds for records of this partition number received from now on."""
@@ -222,14 +234,15 @@ class Reader:
         """Return how many records are received and not finished."""
         return self._unfinished
 
-    def end_offset(self, part: Part, timeout_s: float = 5.0) -> int:
-        """Return the offset after a partition's last record, asked from the broker."""
-        return int(self._consumer.get_watermark_offsets(TopicPartition(*part), timeout=timeout_s)[1])
+    def renew(self) -> None:
+        """Renew the lease from within `Hooks.revoking`, during which nothing is polled; call it now and then."""
+        if self.alive() and self._lease.is_due(time.monotonic()):
+            self._commit(asynchronous=False)
 
     def close(self) -> None:
         """Commit what is finished and leave the group. Open work is the caller's to end before."""
         self._settle()
-        self._commit(asynchronous=False)
+        self._commit_at_once(list(self._assigned))
         self._consumer.close()
 
     def _received(self, message: Message) -> Record | None:
@@ -279,29 +292,58 @@ class Reader:
                 state.held_bytes -= state.sizes.pop(offset)
 
     def _commit(self, *, asynchronous: bool, only: Sequence[Part] | None = None) -> None:
-        self._commit_due = time.monotonic() + COMMIT_EVERY_S
-        offsets = []
-        for part in self._assigned if only is None else only:
-            state = self._assigned.get(part)
-            commit = state.window.committable() if state else None
-            if state is not None and commit is not None and commit != state.committed:
-                offsets.append(TopicPartition(part.topic, part.partition, commit.offset, commit.metadata))
-                state.committed = commit
-        if not offsets:
-            return
+        now_s = time.monotonic()
+        self._commit_due = now_s + COMMIT_EVERY_S
+        offsets = self._unsaid(self._assigned if only is None else only)
+        if not offsets and only is None and self._lease.is_due(now_s):
+            offsets = self._said_already()
+        if offsets:
+            self._say(_tagged(offsets, self._lease.begin(now_s)), asynchronous=asynchronous)
+
+    def _commit_at_once(self, parts: Sequence[Part]) -> None:
+        """Commit what is finished before these partitions are gone.
+
+        Without a lease nobody may be there to answer: the client would wait for minutes.
+        """
+        if self.alive():
+            self._commit(asynchronous=False, only=parts)
+
+    def _say(self, offsets: list[TopicPartition], *, asynchronous: bool) -> None:
         failpoints.hit("reader.before_commit")
         try:
             if asynchronous:
                 self._consumer.commit(offsets=offsets)
                 failpoints.hit("reader.in_commit")
             else:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
+                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False))
         except KafkaException as error:
             self._commit_failed(error.args[0], offsets)
 
+    def _unsaid(self, parts: Iterable[Part]) -> list[TopicPartition]:
+        """Return what there is to commit, and note it as committed."""
+        offsets = []
+        for part in parts:
+            state = self._assigned.get(part)
+            commit = state.window.committable() if state else None
+            if state is not None and commit is not None and commit != state.committed:
+                offsets.append(TopicPartition(part.topic, part.partition, commit.offset, commit.metadata))
+                state.committed = commit
+        return offsets
+
+    def _said_already(self) -> list[TopicPartition]:
+        """Return a commit to repeat: of one partition, if there is any that has one."""
+        for part, state in self._assigned.items():
+            if state.committed is not None:
+                return [TopicPartition(*part, state.committed.offset, state.committed.metadata)]
+        return []
+
     def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        if error is None:
+            error = next((tp.error for tp in offsets if tp.error is not None), None)
         if error is not None:
             self._commit_failed(error, offsets)
+        elif offsets:
+            self._lease.accepted(offsets[0].metadata or "")
 
     def _commit_failed(self, error: KafkaError, offsets: Sequence[TopicPartition]) -> None:
         if error.code() not in _NOT_OURS:
@@ -331,35 +373,6 @@ class Reader:
         )
         return max(state.window.fill() / FULL_AT, held)
 
-    def _beat(self) -> None:
-        now = time.monotonic()
-        if now - self._polled_at > self._half_session_s:
-            self._suspect = True
-        self._polled_at = now
-        if self._suspect:
-            self._confirm()
-
-    def _confirm(self) -> None:
-        """After a long silence, ask the group whether this process is still the owner.
-
-        A frozen process that wakes up does not know yet that it was replaced. A commit carries its member epoch:
-        the broker accepts it only from the owner.
-        """
-        _log.warning(
-            "this process was silent for more than half of the session: asking whether it still owns its partitions"
-        )
-        offsets = [
-            TopicPartition(part.topic, part.partition, commit.offset, commit.metadata)
-            for part, state in self._assigned.items()
-            if (commit := state.window.committable()) is not None
-        ]
-        try:
-            if offsets:
-                self._consumer.commit(offsets=offsets[:1], asynchronous=False)
-            self._suspect = False
-        except KafkaException as error:
-            _log.warning("not confirmed: %s", error.args[0].str())
-
     def _begin(self, part: Part, start: int | None, metadata: str) -> None:
         self._drop(part)
         self._epoch += 1
@@ -371,29 +384,55 @@ class Reader:
             self._unfinished -= state.window.unfinished
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for committed in _committed(consumer, partitions):
-            has_commit = committed.offset >= 0
-            self._begin(
-                Part(committed.topic, committed.partition),
-                committed.offset if has_commit else None,
-                (committed.metadata or "") if has_commit else "",
-            )
         parts = [Part(tp.topic, tp.partition) for tp in partitions]
-        self._hooks.assigned(parts)
+        try:
+            self._take_over(consumer, partitions)
+            self._hooks.assigned(parts)
+        except _NotTaken:
+            self._on_lost(consumer, partitions)
+            return
         consumer.incremental_assign(partitions)
         if partitions:
             # A partition that was paused when it was taken from this member would still be paused.
             consumer.resume(partitions)
+
+    def _take_over(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for committed in self._patiently("committed offsets", lambda: _committed(consumer, partitions)):
+            has_commit = committed.offset >= 0
+            metadata = without_tag(committed.metadata or "")
+            self._begin(
+                Part(committed.topic, committed.partition),
+                committed.offset if has_commit else None,
+                metadata if has_commit else "",
+            )
+
+    def _patiently(self, what: str, ask: Callable[[], T]) -> T:
+        """Return what `ask` returns once Kafka answers it; without that the partitions cannot be taken over.
+
+        Raises:
+            _NotTaken: They are not ours any more, or the program ends.
+        """
+        said_at_s = float("-inf")
+        while not self._stopping():
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() in _NOT_OURS:
+                    break
+                if time.monotonic() - said_at_s >= _SAY_EVERY_S:
+                    _log.warning("waiting: %s are not known yet: %s", what, error.args[0].str())
+                    said_at_s = time.monotonic()
+            time.sleep(0.1)
+        raise _NotTaken
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         parts = [Part(tp.topic, tp.partition) for tp in partitions]
         self._hooks.revoking(parts, time.monotonic() + REVOKE_DEADLINE_S)
         failpoints.hit("reader.in_revoke")
         self._settle()
-        self._commit(asynchronous=False, only=parts)
+        self._commit_at_once(parts)
         for part in parts:
             self._drop(part)
-        self._polled_at = time.monotonic()
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         parts = [Part(tp.topic, tp.partition) for tp in partitions]
@@ -402,15 +441,24 @@ class Reader:
         self._hooks.lost(parts)
 
 
+class _NotTaken(Exception):
+    """An assignment came to nothing before it was taken over."""
+
+
+def _tagged(offsets: Iterable[TopicPartition], tag: str) -> list[TopicPartition]:
+    return [TopicPartition(tp.topic, tp.partition, tp.offset, (tp.metadata or "") + tag) for tp in offsets]
+
+
 def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    if not partitions:
-        return []
-    for _ in range(5):
-        try:
-            found = consumer.committed(partitions, timeout=2.0)
-        except KafkaException as error:
-            _log.warning("committed offsets are not known yet: %s", error.args[0].str())
-            continue
-        if all(tp.error is None for tp in found):
-            return list(found)
-    raise KafkaUnavailable("the group's committed offsets cannot be read")
+    return _each_known(consumer.committed(partitions, timeout=_ANSWER_S) if partitions else [])
+
+
+def _end_offsets(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    return _each_known(consumer.offsets_for_times(asked, timeout=_ANSWER_S) if asked else [])
+
+
+def _each_known(found: list[TopicPartition]) -> list[TopicPartition]:
+    for tp in found:
+        if tp.error is not None:
+            raise KafkaException(tp.error)
+    return found

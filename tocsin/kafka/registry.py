@@ -6,12 +6,13 @@ Speaks the Confluent API, which Apicurio serves too. Answers are cached for good
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tocsin.errors import ConfigurationError, RegistryUnavailable, Undecodable
 
 JsonSchema = Mapping[str, Any]
+Patiently = Callable[[Callable[[], int]], int]
 
 BACKWARD: Final = "BACKWARD_TRANSITIVE"
 """Old bytes live for weeks in delay and dead-letter topics: new readers must read every old version."""
@@ -28,12 +29,15 @@ class Registry:
     Args:
         url: Base address of the Confluent-compatible API.
         timeout_s: Bound on one request.
+        patiently: How registering waits for a registry that does not answer, such as `Stop.patiently`; it does not
+            when None.
     """
 
-    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 5.0, *, patiently: Patiently | None = None) -> None:
         from confluent_kafka.schema_registry import SchemaRegistryClient
 
         self.url = url
+        self._patiently: Patiently = patiently or (lambda ask: ask())
         self._client = SchemaRegistryClient({"url": url, "timeout": timeout_s, "max.retries": 0})
         self._by_id: dict[int, dict[str, Any]] = {}
         self._by_guid: dict[str, dict[str, Any]] = {}
@@ -45,6 +49,9 @@ class Registry:
             ConfigurationError: The registry refuses the schema as incompatible with an earlier version.
             RegistryUnavailable: No answer.
         """
+        return self._patiently(lambda: self._register(subject, schema, compatibility))
+
+    def _register(self, subject: str, schema: JsonSchema, compatibility: str) -> int:
         from confluent_kafka.schema_registry import Schema
 
         self._set_rule(subject, compatibility)
@@ -101,17 +108,18 @@ class Registry:
     def _set_rule(self, subject: str, compatibility: str) -> None:
         from confluent_kafka.schema_registry import ConfigCompatibilityLevel, ServerConfig
 
-        if self._rule(subject) == compatibility:
+        if self.rule(subject) == compatibility:
             return
         try:
             config = ServerConfig(compatibility=ConfigCompatibilityLevel(compatibility))
             self._ask(self._client.set_config, subject, config)
         except _RegistrySaidNo as error:
             # Another process that starts at this moment was quicker.
-            if self._rule(subject) != compatibility:
+            if self.rule(subject) != compatibility:
                 raise ConfigurationError(subject, "compatibility", f"cannot be set: {error}") from error
 
-    def _rule(self, subject: str) -> str | None:
+    def rule(self, subject: str) -> str | None:
+        """Return a subject's compatibility rule, or None if it has none of its own; raises as `ping`."""
         try:
             config = self._ask(self._client.get_config, subject)
         except _RegistrySaidNo:

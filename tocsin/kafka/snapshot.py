@@ -41,6 +41,23 @@ def ends(settings: Settings, topic: str) -> dict[int, int]:
         consumer.close()
 
 
+def since(settings: Settings, topic: str, at_ms: int) -> dict[int, int]:
+    """Return the offset of the first record of a moment or later, of every partition that has one; raises as `ends`.
+
+    Args:
+        at_ms: The moment by the records' own times, milliseconds since the epoch.
+    """
+    consumer = clients.plain_consumer(settings)
+    try:
+        asked = [TopicPartition(topic, partition, at_ms) for partition in _partitions(consumer, topic)]
+        found = consumer.offsets_for_times(asked, timeout=_ANSWER_S)
+    except KafkaException as error:
+        raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+    return {place.partition: place.offset for place in found if place.offset >= 0}
+
+
 def read(
     settings: Settings,
     topic: str,

@@ -86,13 +86,14 @@ class Table(Generic[T]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def start(self, timeout_s: float = 60.0) -> None:
-        """Start reading, and return once the table is loaded to its end.
+    def start(self, timeout_s: float = 10.0) -> None:
+        """Start reading, and return once the table is loaded to its end; may be called again after it raised.
 
         Raises:
-            KafkaUnavailable: It could not be loaded within `timeout_s`.
+            KafkaUnavailable: It could not be loaded within `timeout_s`; the reading goes on.
         """
-        self._thread.start()
+        if self._thread.ident is None:
+            self._thread.start()
         with self._moved:
             loaded = self._moved.wait_for(
                 lambda: self._failed is not None or self._current_at > float("-inf"), timeout_s

@@ -70,12 +70,20 @@ class Topics:
         return f"{self.prefix}.subscriptions"
 
     @property
+    def health(self) -> str:
+        return f"{self.prefix}.health"
+
+    @property
     def keys(self) -> str:
         return f"{self.prefix}.keys"
 
     @property
     def jobs(self) -> str:
         return f"{self.prefix}.jobs"
+
+    @property
+    def audit(self) -> str:
+        return f"{self.prefix}.audit"
 
     @property
     def clock(self) -> str:
@@ -108,8 +116,10 @@ class Topics:
             TopicSpec(self.dlq, config=_kept(90) | _ARRIVAL | _LARGE),
             TopicSpec(self.quarantine, config=_kept(90) | _ARRIVAL | _LARGE),
             TopicSpec(self.subscriptions, 1, _TABLE),
+            TopicSpec(self.health, 1, _TABLE),
             TopicSpec(self.keys, 1, _TABLE),
             TopicSpec(self.jobs, 1, _TABLE),
+            TopicSpec(self.audit, config=_kept(400) | _ARRIVAL),
             TopicSpec(self.clock, 1, {"cleanup.policy": "delete", "retention.ms": "3600000"} | _ARRIVAL),
         ]
 
@@ -194,6 +204,21 @@ def _led(admin: AdminClient, wanted: list[NewTopic]) -> bool:
     return True
 
 
+# What may pass: a broker that starts, a leader that is being chosen, a cluster that has lost some of its brokers.
+_PASSING = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+    }
+)
+
+
 def _create(admin: AdminClient, wanted: list[NewTopic], timeout_s: float) -> list[str]:
     created = []
     for name, future in admin.create_topics(wanted, operation_timeout=timeout_s).items():
@@ -201,6 +226,9 @@ def _create(admin: AdminClient, wanted: list[NewTopic], timeout_s: float) -> lis
             future.result()
             created.append(name)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            code = error.args[0].code()
+            if code in _PASSING:
+                raise KafkaUnavailable(f"{name} cannot be created yet: {error.args[0].str()}") from error
+            if code != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
     return created

@@ -17,6 +17,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.kafka.lease import TAG_MAX_BYTES
+
 METADATA_MAX_BYTES: Final = 4096
 """The broker's limit on a commit's metadata (`offset.metadata.max.bytes`)."""
 FULL_AT: Final = 0.75
@@ -152,7 +154,7 @@ class Window:
             self._starts[last] = first
 
 
-_RAW_MAX_BYTES: Final = METADATA_MAX_BYTES * 3 // 4  # before base64
+_RAW_MAX_BYTES: Final = (METADATA_MAX_BYTES - TAG_MAX_BYTES) * 3 // 4  # before base64
 _HEAD_BYTES: Final = 20
 _BYTES_PER_RUN: Final = 4  # two varints of up to 14 bits, the usual case
 

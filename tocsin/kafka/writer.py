@@ -62,6 +62,8 @@ class Written:
 
 
 Done = Callable[[Written], None]
+Wanted = Callable[[], bool | None]
+"""Whether a write is still wanted; None puts the next try off."""
 
 
 def _always() -> bool:
@@ -74,11 +76,12 @@ class Writer:
     Args:
         settings: Where Kafka is.
         linger_ms: How long a batch may wait to grow.
+        timeout_s: Bound on one try; see `clients.producer`.
     """
 
-    def __init__(self, settings: Settings, *, linger_ms: float = 1.0) -> None:
-        self._producer = clients.producer(settings, linger_ms=linger_ms)
-        self._retries: list[tuple[float, int, Outgoing, Done, Callable[[], bool], int]] = []
+    def __init__(self, settings: Settings, *, linger_ms: float = 1.0, timeout_s: float | None = None) -> None:
+        self._producer = clients.producer(settings, linger_ms=linger_ms, timeout_s=timeout_s)
+        self._retries: list[tuple[float, int, Outgoing, Done, Wanted, int]] = []
         self._tie = itertools.count()
         self._lock = threading.Lock()
         self._outstanding = 0
@@ -93,13 +96,13 @@ class Writer:
         """Number of writes whose `done` has not been called."""
         return self._outstanding
 
-    def write(self, record: Outgoing, done: Done, *, wanted: Callable[[], bool] = _always) -> None:
+    def write(self, record: Outgoing, done: Done, *, wanted: Wanted = _always) -> None:
         """Write a record; never blocks.
 
         Args:
             record: What to write.
             done: Called once, on the writer's thread, unless the write is wanted no longer.
-            wanted: Asked before every new try; False abandons the write.
+            wanted: Asked before every new try, not before the first; False abandons the write, None puts it off.
         """
         with self._lock:
             self._outstanding += 1
@@ -127,7 +130,7 @@ class Writer:
         self._thread.join(5.0)
         self._producer.purge()
 
-    def _produce(self, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int) -> None:
+    def _produce(self, record: Outgoing, done: Done, wanted: Wanted, tries: int) -> None:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 stored = Written(
@@ -152,21 +155,19 @@ class Writer:
         except KafkaException as error:
             self._failed(error.args[0], record, done, wanted, tries)
 
-    def _failed(
-        self, error: KafkaError, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int
-    ) -> None:
+    def _failed(self, error: KafkaError, record: Outgoing, done: Done, wanted: Wanted, tries: int) -> None:
         if error.fatal():
             self.failed = KafkaException(error)
             self._leave()
         elif error.code() in _FOR_GOOD:
             self._end(done, Written(-1, -1, error.str()))
-        elif wanted():
+        elif wanted() is not False:
             _log.warning("write to %s failed, will be repeated: %s", record.topic, error.str())
             self._later(record, done, wanted, tries)
         else:
             self._leave()
 
-    def _later(self, record: Outgoing, done: Done, wanted: Callable[[], bool], tries: int) -> None:
+    def _later(self, record: Outgoing, done: Done, wanted: Wanted, tries: int) -> None:
         due = time.monotonic() + _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)]
         with self._lock:
             heapq.heappush(self._retries, (due, next(self._tie), record, done, wanted, tries + 1))
@@ -194,7 +195,10 @@ class Writer:
                     if not self._retries or self._retries[0][0] > now:
                         break
                     _, _, record, done, wanted, tries = heapq.heappop(self._retries)
-                if wanted():
+                is_wanted = wanted()
+                if is_wanted:
                     self._produce(record, done, wanted, tries)
+                elif is_wanted is None:
+                    self._later(record, done, wanted, tries)
                 else:
                     self._leave()

@@ -24,6 +24,8 @@ from tocsin.errors import TocsinError
 
 RETRYING = "driftguard"
 """Its schedule is the shortest of the documented ones: now, after 5 s, after 25 s."""
+OPEN_TO = "governlayer"
+"""Its two documented events differ in their risk level."""
 ARRIVE_S = 30.0
 SCHEDULE_S = 60.0
 
@@ -54,8 +56,13 @@ def _play(settings: LocalSettings) -> int:
         scene = Scene(settings_module.load(), authority.server_context(), cleanup)
         with step(aloud, "registering a subscriber of every documented system"):
             steady = [scene.subscribe(system) for system in documented_examples()]
-            flaky = scene.subscribe(RETRYING, "fails twice, recovers", failures=2)
-            broken = scene.subscribe(RETRYING, "broken, then replayed", failures=None)
+            steady += [
+                scene.subscribe(OPEN_TO, "filter: critical", only={"risk_level": "CRITICAL"}),
+                scene.subscribe(OPEN_TO, "Standard Webhooks", wire_format="standard-webhooks"),
+                scene.subscribe(OPEN_TO, "CloudEvents", wire_format="cloudevents-binary"),
+            ]
+            flaky = scene.subscribe(RETRYING, "fails twice", failures=2)
+            broken = scene.subscribe(RETRYING, "broken, replayed", failures=None)
             scene.await_effective()
         with step(aloud, "publishing the documented example events"):
             for subscriber in (*steady, flaky, broken):

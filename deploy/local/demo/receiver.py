@@ -50,9 +50,14 @@ class Receiver:
     @property
     def url(self) -> str:
         """Where it listens."""
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/hook"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
         if self._server is None:
             raise RuntimeError("the receiver is not started")
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._server.server_address[1]}/hook"
+        return int(self._server.server_address[1])
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _handler(self))

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from deploy.local.demo.receiver import Answer, Received, Receiver
-from deploy.local.demo.verification import DOCUMENTED
+from deploy.local.demo.verification import DOCUMENTED, OPEN
 from deploy.local.errors import StackError
 from tocsin import Publisher, deadletters, keys
 from tocsin.kafka import pipeline
@@ -46,6 +46,8 @@ class Subscriber:
 
     Attributes:
         story: What its receiver does.
+        wire_format: The open format it chose, or None.
+        only: What the data of an event must have for it to be wanted; its subscription filters by that.
         failures: How many requests for each event fail first; None while all do.
         published: Ids of the events it has to get.
     """
@@ -54,6 +56,8 @@ class Subscriber:
     story: str
     organization: str
     failures: int | None
+    wire_format: str | None = None
+    only: Mapping[str, str] = field(default_factory=dict)
     receiver: Receiver = field(default_factory=Receiver)
     id: str = ""
     secret: str = ""
@@ -69,9 +73,21 @@ class Subscriber:
         return status, {}
 
     def verify(self, request: Received) -> None:
-        """Verify a request with the code of the system's documents."""
-        if not DOCUMENTED[self.system](request.headers, request.body, self.secret):
+        """Verify a request with the code of the system's documents, or of the open format's."""
+        verify = OPEN[self.wire_format] if self.wire_format else DOCUMENTED[self.system]
+        if not verify(request.headers, request.body, self.secret):
             raise ValueError("the signature is not what the documents say")
+
+    def wanted(self) -> dict[str, Any]:
+        """Return what its subscription asks for besides where and of which events."""
+        filters = (
+            [{"exact": {f"data.{name}": value for name, value in self.only.items()}}] if self.only else []
+        )
+        return {"format": self.wire_format, "filters": filters}
+
+    def wants(self, data: Mapping[str, Any]) -> bool:
+        """Whether an event with this data is for it."""
+        return all(data.get(name) == value for name, value in self.only.items())
 
     def repair(self) -> None:
         """Let its receiver succeed from now on."""
@@ -122,17 +138,25 @@ class Scene:
         self._publishers: dict[str, Publisher] = {}
         self._effective_at_s = 0.0
 
-    def subscribe(self, system: str, story: str = "healthy", failures: int | None = 0) -> Subscriber:
-        """Start a receiver and subscribe it, under an organization of its own, to every event of its system."""
-        subscriber = Subscriber(system, story, f"demo-{uuid.uuid4().hex[:8]}", failures)
+    def subscribe(
+        self,
+        system: str,
+        story: str = "healthy",
+        failures: int | None = 0,
+        *,
+        wire_format: str | None = None,
+        only: Mapping[str, str] | None = None,
+    ) -> Subscriber:
+        """Start a receiver and subscribe it, under an organization of its own, to the events of its system."""
+        organization = f"demo-{uuid.uuid4().hex[:8]}"
+        subscriber = Subscriber(system, story, organization, failures, wire_format, only or {})
         receiver = subscriber.receiver
         receiver.answer, receiver.verify = subscriber.answer, subscriber.verify
         receiver.tls = self._tls if self._systems[system].https_only else None
         self._cleanup.enter_context(receiver)
         key = self._api_key(system, subscriber.organization)
-        made = self._call(
-            "POST", "", key, {"url": receiver.url, "events": sorted(self._systems[system].event_types)}
-        )
+        events = sorted(self._systems[system].event_types)
+        made = self._call("POST", "", key, {"url": receiver.url, "events": events, **subscriber.wanted()})
         subscriber.id, subscriber.secret = made["id"], made["secret"]
         self._cleanup.callback(self._call, "DELETE", f"/{subscriber.id}", key)
         self._effective_at_s = time.time() + 1.5
@@ -151,7 +175,8 @@ class Scene:
             published = self._publishers[subscriber.system].publish(
                 known.name, known.example, organization=subscriber.organization
             )
-            subscriber.published.append(published.event_id)
+            if subscriber.wants(known.example):
+                subscriber.published.append(published.event_id)
 
     def await_dead_letters(self, subscriber: Subscriber, timeout_s: float) -> int:
         """Wait until all events of a subscriber are dead letters, and return how many they are.

@@ -1,4 +1,4 @@
-"""The receivers' half, as each system's documentation tells its customers to write it.
+"""The receivers' half, as each system's documentation, or an open format's specification, tells how to write it.
 
 Nothing of Tocsin is used here: what these functions accept, a customer's unchanged receiver accepts. Where the
 documents leave something open, the notes in the system's `system.toml` state what was chosen.
@@ -6,6 +6,7 @@ documents leave something open, the notes in the system's `system.toml` state wh
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
@@ -47,6 +48,21 @@ def truthvouch(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
     return hmac.compare_digest(headers.get("x-truthvouch-signature", ""), f"sha256={expected}")
 
 
+def standard_webhooks(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """Standard Webhooks: `v1,` and the base64 HMAC-SHA256 of id, timestamp and body; one of several is enough."""
+    signed = f"{headers.get('webhook-id')}.{headers.get('webhook-timestamp')}.".encode() + body
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    given = headers.get("webhook-signature", "").split()
+    return any(hmac.compare_digest(expected, signature) for signature in given)
+
+
+def cloudevents(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """CloudEvents, binary: the required attributes are headers; signed as Standard Webhooks says."""
+    required = {"ce-specversion", "ce-id", "ce-source", "ce-type"}
+    return required <= headers.keys() and standard_webhooks(headers, body, secret)
+
+
 DOCUMENTED: Mapping[str, Verify] = {
     "compliancelayer": compliancelayer,
     "driftguard": driftguard,
@@ -55,3 +71,6 @@ DOCUMENTED: Mapping[str, Verify] = {
     "truthvouch": truthvouch,
 }
 """System to what its receivers do."""
+
+OPEN: Mapping[str, Verify] = {"cloudevents-binary": cloudevents, "standard-webhooks": standard_webhooks}
+"""Open format to what its receivers do."""

@@ -12,7 +12,7 @@ from tocsin.cli.failure import FAILED, USAGE, Failure
 from tocsin.cli.receiver import Received
 from tocsin.deadletters import DeadLetter
 from tocsin.deliveries import Progress
-from tocsin.jobs import ReplayProgress, ReplayRequest
+from tocsin.jobs import Job, ReplayProgress, ReplayRequest
 from tocsin.keys import ApiKey
 from tocsin.selection import Selection
 
@@ -153,7 +153,7 @@ def api_key(**changes: Any) -> ApiKey:
     ],
 )
 def test_key_is_active_until_it_expires_or_is_revoked(changes: dict[str, Any], state: str) -> None:
-    assert keys.state(api_key(**changes), NOW_MS) == state
+    assert keys.document(api_key(**changes), NOW_MS)["state"] == state
 
 
 def test_key_for_machines_has_no_digest() -> None:
@@ -163,8 +163,8 @@ def test_key_for_machines_has_no_digest() -> None:
 def test_job_waits_until_there_is_progress() -> None:
     request = ReplayRequest("j", "ann", NOW_MS, Selection(reason="gone"), why="moved")
     progress = ReplayProgress("j", "done", 3, {}, {}, NOW_MS, replayed=3)
-    assert jobs.document(jobs.Job(request))["state"] == "waiting"
-    told = jobs.document(jobs.Job(request, progress))
+    assert jobs.document(Job(request))["state"] == "requested"
+    told = jobs.document(Job(request, progress))
     assert (told["state"], told["progress"]["replayed"], told["selection"]["reason"]) == ("done", 3, "gone")
 
 
@@ -204,6 +204,26 @@ def test_request_for_an_endpoint_leaves_out_what_was_not_given() -> None:
         "events": ["a", "b"],
         "contract_id": "c",
     }
+
+
+def test_filter_is_a_pair_that_must_be_equal_or_an_expression_in_json() -> None:
+    assert endpoints.expressions(["type=a", ' {"not": {"exact": {"data.x": "1=2"}}}', "data.x=a=b"]) == [
+        {"exact": {"type": "a"}},
+        {"not": {"exact": {"data.x": "1=2"}}},
+        {"exact": {"data.x": "a=b"}},
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", '{"a"}', '{"a":' * 100_000, "novalue", "=x", ""])
+def test_filter_that_is_neither_names_its_option(text: str) -> None:
+    with pytest.raises(Failure, match="--filter") as caught:
+        endpoints.expressions([text])
+    assert caught.value.code == USAGE
+
+
+def test_screen_shows_filters_in_json() -> None:
+    shown = endpoints.screen({"events": ["a", "b"], "filters": [{"exact": {"type": "a"}}], "headers": {}})
+    assert shown == [("events", "a, b"), ("filters", '{"exact": {"type": "a"}}')]
 
 
 @pytest.mark.parametrize("text", ["novalue", "=x", ""])

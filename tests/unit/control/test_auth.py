@@ -6,11 +6,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from control.app import create_app
-from control.auth import KEYS_AGE_MAX_S
 from control.directory import Directory
-from control.problems import Problem
 from tests.unit.control import world
 from tests.unit.control.world import MemoryStore, make_services
+from tocsin.http.admission import KEYS_AGE_MAX_S
+from tocsin.http.problems import Problem
 from tocsin.wire.systems import Systems
 
 NEARLY = world.MANAGER[:-1] + ("a" if world.MANAGER[-1] != "a" else "b")

@@ -12,10 +12,10 @@ from control.app import create_app
 from control.directory import Directory
 from control.overtaken import CameSecond
 from control.preconditions import etag, require
-from control.problems import Problem
 from tests.unit.control import world
 from tests.unit.control.test_webhooks import PATH, as_key, create
 from tests.unit.control.world import AwayStore, MemoryStore, make_services
+from tocsin.http.problems import Problem
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import Systems
 

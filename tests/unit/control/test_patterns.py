@@ -24,6 +24,10 @@ KNOWN = ("drift.alert", "drift.resolved", "compliance.control_update", "pass")
             "zzz is not an event type; there are compliance.control_update, drift.alert, drift.resolved, pass",
         ),
         ("audit.*", "audit.* matches no event type"),
+        ("endpoint.disabled", None),
+        ("endpoint.*", None),
+        ("endpoint.enabled", "endpoint.enabled is not an event type; did you mean endpoint.disabled?"),
+        ("*.disabled", "*.disabled matches no event type"),
         ("drift.alert*x", "drift.alert*x matches no event type"),
         ("**", "** has two * in a row"),
         ("*a*a*a*", "*a*a*a* has two * in a row, or more than 3"),
@@ -34,6 +38,6 @@ KNOWN = ("drift.alert", "drift.resolved", "compliance.control_update", "pass")
     ],
 )
 def test_pattern_is_judged(pattern: str, reason: str | None) -> None:
-    fault = patterns.fault(pattern, KNOWN)
+    fault = patterns.fault(pattern, KNOWN, ["endpoint.disabled"])
     assert (fault is None) == (reason is None)
     assert (fault or "").startswith(reason or "")

@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 from control.app import create_app
 from control.changes import SECRETS_MAX, rotated
 from control.directory import Directory
-from control.problems import Problem
 from tests.unit.control import world
 from tests.unit.control.test_webhooks import PATH, as_key, create
 from tests.unit.control.world import NOW_MS, MemoryStore, make_services
+from tocsin.http.problems import Problem
 from tocsin.subscriptions import StoredSecret, Subscription, live_secrets
 from tocsin.wire.systems import Systems
 

@@ -9,10 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from control.app import create_app
-from control.bodies import BODY_MAX_BYTES
 from control.directory import Directory
 from tests.unit.control import world
 from tests.unit.control.world import AwayStore, MemoryStore, make_services
+from tocsin.http.bodies import BODY_MAX_BYTES
 from tocsin.wire.systems import Systems
 
 PATH = "/v1/webhooks"

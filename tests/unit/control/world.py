@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from control.auth import Gate
+from sqlalchemy import Connection
+
+from control.backlog import Backlog
 from control.directory import Directory
-from control.rate import Limiter
-from control.services import Outbox, Services, Store
-from tocsin import keys, secrets
+from control.log import Log
+from control.services import Jobs, Outbox, Services, Store, Trail
+from tocsin import jobs, keys, secrets
+from tocsin.audit import Entry
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy
-from tocsin.errors import NotAcknowledged
+from tocsin.errors import LedgerUnavailable, NotAcknowledged
 from tocsin.events import Event
+from tocsin.health import Health
+from tocsin.http.admission import Gate
+from tocsin.http.rate import Limiter
+from tocsin.jobs import Job, JobControl, ReplayProgress, ReplayRequest, Row
 from tocsin.keys import ApiKey
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import Systems, load_systems
@@ -114,6 +122,10 @@ EXPIRED, _EXPIRED = _key(5, "acme", "alpha", "manage", "read")
 REVOKED, _REVOKED = _key(6, "acme", "alpha", "manage", "read")
 ORPHAN, _ORPHAN = _key(7, "acme", "gamma", "manage", "read")
 ADMIN, _ADMIN = _key(8, "acme", "alpha", "admin")
+OPERATOR, _OPERATOR = _key(10, "operators", "alpha", "operate")
+RIVAL, _RIVAL = _key(11, "rival", "alpha", "admin")
+WATCHER, _WATCHER = _key(12, "acme", "alpha", "read", "operate")
+REPLAYER, _REPLAYER = _key(13, "acme", "alpha", "replay")
 UNKNOWN = keys.new_key(bytes([9]) * keys.RANDOM_BYTES)[1]
 
 KEYS: Final = {
@@ -127,6 +139,10 @@ KEYS: Final = {
         replace(_REVOKED, revoked_at=NOW_MS - DAY_MS),
         _ORPHAN,
         _ADMIN,
+        _OPERATOR,
+        _RIVAL,
+        _WATCHER,
+        _REPLAYER,
     )
 }
 
@@ -155,14 +171,41 @@ class AwayStore(MemoryStore):
         raise NotAcknowledged("no acknowledgement within 5 s")
 
 
+class MemoryKeys:
+    """Keeps API keys, those of this world and what is put."""
+
+    def __init__(self) -> None:
+        self._rows = dict(KEYS)
+
+    def get(self, key_id: str) -> ApiKey | None:
+        return self._rows.get(key_id)
+
+    def rows(self) -> list[ApiKey]:
+        return list(self._rows.values())
+
+    def put(self, key: ApiKey) -> None:
+        self._rows[key.id] = key
+
+
+class AwayKeys(MemoryKeys):
+    """The broker does not acknowledge."""
+
+    def put(self, key: ApiKey) -> None:
+        raise NotAcknowledged("no acknowledgement within 5 s")
+
+
 class MemoryOutbox:
     """Keeps the tests that were sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Event, Delivery]] = []
+        self.resent: list[tuple[Event, Delivery, str, bool]] = []
 
     def test(self, event: Event, delivery: Delivery) -> None:
         self.sent.append((event, delivery))
+
+    def again(self, event: Event, delivery: Delivery, *, run: str, test: bool) -> None:
+        self.resent.append((event, delivery, run, test))
 
 
 class AwayOutbox:
@@ -170,6 +213,55 @@ class AwayOutbox:
 
     def test(self, event: Event, delivery: Delivery) -> None:
         raise NotAcknowledged("no acknowledgement within 5 s")
+
+    def again(self, event: Event, delivery: Delivery, *, run: str, test: bool) -> None:
+        raise NotAcknowledged("no acknowledgement within 5 s")
+
+
+class MemoryTrail:
+    """Keeps what the audit is told."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def tell(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+
+class AwayTrail:
+    """The broker does not acknowledge."""
+
+    def tell(self, entry: Entry) -> None:
+        raise NotAcknowledged("no acknowledgement within 5 s")
+
+
+class MemoryJobs:
+    """Keeps the rows of jobs."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+
+    def all(self) -> list[Job]:
+        return list(jobs.join(self.rows.values()).values())
+
+    def find(self, job: str) -> Job | None:
+        return jobs.join(self.rows.values()).get(job)
+
+    def request(self, request: ReplayRequest) -> None:
+        self.rows[jobs.request_key(request.job)] = request
+
+    def control(self, control: JobControl) -> None:
+        self.rows[jobs.control_key(control.job)] = control
+
+    def progress(self, progress: ReplayProgress) -> None:
+        self.rows[jobs.progress_key(progress.job)] = progress
+
+
+@contextmanager
+def no_log() -> Iterator[Connection]:
+    """There is no delivery log."""
+    raise LedgerUnavailable("sqlite:///canary.db is not there yet")
+    yield
 
 
 def make_services(
@@ -181,17 +273,31 @@ def make_services(
     age_s: float = 0.0,
     keys_age_s: float = 0.0,
     clock_ms: Callable[[], int] = lambda: 0,
+    health: Callable[[str], Health | None] = lambda subscription_id: None,
+    log: Callable[[], AbstractContextManager[Connection]] = no_log,
+    jobs: Jobs | None = None,
+    trail: Trail | None = None,
+    backlog: Callable[[], Backlog] = lambda: Backlog(0, 0, {}),
+    keys: MemoryKeys | None = None,
 ) -> Services:
     """Put services together; plain http is allowed where a system does not forbid it."""
+    known_keys = keys or MemoryKeys()
     return Services(
-        gate=Gate(KEYS.get, lambda: keys_age_s, systems, lambda: NOW_MS),
+        keys=known_keys,
+        gate=Gate(known_keys.get, lambda: keys_age_s, systems, lambda: NOW_MS),
         limiter=Limiter(1_000_000, clock_ms),
         directory=directory,
         store=store,
         outbox=outbox or MemoryOutbox(),
+        pacer=Limiter(1_000_000, clock_ms),
+        log=Log(log),
+        jobs=jobs or MemoryJobs(),
+        trail=trail or MemoryTrail(),
+        backlog=backlog,
         systems=systems,
         policy=Policy(allow_http=True),
         keyring=secrets.parse_keyring("test", secrets.new_key_line("test")),
+        health=health,
         topic="test.subscriptions",
         age_s=lambda: age_s,
         clock_ms=lambda: NOW_MS,

@@ -25,6 +25,10 @@ _EMPTY = b"\r\nContent-Length: 0\r\n\r\n"
 
 
 async def _probe(cases: Sequence[object], *options: str) -> tuple[int, list[dict[str, Any]]]:
+    return await _fed(b"".join(json.dumps(case).encode() + b"\n" for case in cases), *options)
+
+
+async def _fed(lines: bytes, *options: str) -> tuple[int, list[dict[str, Any]]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -34,7 +38,6 @@ async def _probe(cases: Sequence[object], *options: str) -> tuple[int, list[dict
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    lines = b"".join(json.dumps(case).encode() + b"\n" for case in cases)
     output, _ = await process.communicate(lines)
     assert process.returncode is not None
     return process.returncode, [json.loads(line) for line in output.splitlines()]
@@ -123,9 +126,27 @@ def test_argument_that_cannot_be_used_ends_the_run(options: tuple[str, ...]) -> 
     assert asyncio.run(_probe([{"id": 1, "url": "https://example.com/"}], *options)) == (2, [])
 
 
-def test_line_that_is_no_object_ends_the_run() -> None:
-    """What can't be read can't be answered."""
-    assert asyncio.run(_probe([["a"]])) == (2, [])
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (b'["a"]', None),
+        (b"null", None),
+        (b"{", None),
+        (b"\xff", None),
+        (b"[" * 100_000, None),
+        (b'{"id": "a"}', "a"),
+        (b'{"id": [1], "url": 7}', [1]),
+        (b'{"id": 1, "url": "https://10.0.0.1/", "config": "x"}', 1),
+    ],
+)
+def test_line_that_is_no_case_is_answered_and_the_next_one_is_tried(line: bytes, name: object) -> None:
+    """One line of answer for each line that is not blank."""
+    good = json.dumps(
+        {"id": 2, "url": "https://10.0.0.1/", "config": {"allow_http": 1, "more": None}}
+    ).encode()
+    status, (first, second) = asyncio.run(_fed(line + b"\n\n" + good))
+    assert (status, first["id"], first["outcome"]) == (0, name, "permanent")
+    assert (second["id"], second["outcome"]) == (2, "blocked")
 
 
 def test_request_is_signed_as_an_independent_library_verifies_it() -> None:

@@ -36,7 +36,7 @@ def test_nothing_more_is_sent_once_so_many_decisions_are_not_acknowledged(writer
     async def owed(count: int) -> bool:
         outbox = Outbox(writer, Topics("test"), NO_ENCODER, asyncio.get_running_loop())
         for _ in range(count):
-            outbox.effect(RECORD, DECISION, lambda: None, lambda: True)
+            outbox.effect(RECORD, "driftguard", DECISION, lambda: None, lambda: True)
         return outbox.stalled()
 
     assert not asyncio.run(owed(0))

@@ -39,7 +39,7 @@ def test_every_topic_of_an_installation_has_a_channel() -> None:
 def test_every_event_type_is_a_message_of_its_systems_channel() -> None:
     for system in SYSTEMS.values():
         messages = DOCUMENT["channels"][f"events.{system.name}"]["messages"]
-        assert list(messages) == [f"{system.name}.{name}" for name in system.event_types]
+        assert list(messages) == [f"{system.name}.{known.name}" for known in system.catalogue()]
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from consumers.router.fanout import FanOut
-from consumers.router.intake import Arrived
 from tocsin.deliveries import Delivery, delivery_id
 from tocsin.events import Event
+from tocsin.fanout import FanOut
+from tocsin.intake import Arrived
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.router.matching import Index
+from tocsin.events import Event
+from tocsin.matching import Index
 from tocsin.subscriptions import Subscription
 
 TYPES = ("drift.alert", "drift.resolved", "driftless", "scan.completed", "scan.failed")
@@ -33,6 +35,10 @@ def subscription(name: str, *event_types: str, **fields: Any) -> Subscription:
     return replace(made, **fields)
 
 
+def event(event_type: str = "drift.alert", organization: str = "acme") -> Event:
+    return Event("1", "/source", event_type, datetime(2026, 1, 1, tzinfo=UTC), organization)
+
+
 def index(*subscriptions: Subscription) -> Index:
     made = Index(EVENT_TYPES)
     for each in subscriptions:
@@ -47,7 +53,9 @@ def matched(
     organization: str = "acme",
     system: str = "one",
 ) -> set[str]:
-    return {each.id for each in found.match(organization, system, event_type, data or {})}
+    match = found.match(event(event_type, organization), system, data or {})
+    assert not match.undecided
+    return {each.id for each in match.subscriptions}
 
 
 def test_event_reaches_nobody_of_another_organization_or_system() -> None:
@@ -96,22 +104,63 @@ def test_scope_limits_a_subscription_to_data_that_is_equal(data: Mapping[str, An
     assert matched(found, data=data) == wanted
 
 
+HIGH = '[{"exact": {"data.risk": "HIGH"}}]'
+
+
+def test_filters_choose_among_what_a_subscription_asks_for() -> None:
+    found = index(
+        subscription("all", "*"),
+        subscription("high", "*", filters=HIGH),
+        subscription("high in eu", "*", filters=HIGH, scope={"region": "eu"}),
+        subscription("high scan", "scan.*", filters=HIGH),
+        subscription("nothing", "*", filters='[{"exact": {"type": "scan.failed"}}]'),
+    )
+    assert matched(found, data={"risk": "HIGH"}) == {"all", "high"}
+    assert matched(found, data={"risk": "HIGH", "region": "eu"}) == {"all", "high", "high in eu"}
+    assert matched(found, data={"risk": "LOW", "region": "eu"}) == {"all"}
+    assert matched(found, "scan.failed", {"risk": "HIGH"}) == {"all", "high", "high scan", "nothing"}
+
+
+def test_changed_filters_take_the_place_of_the_older() -> None:
+    found = index(subscription("a", "*", filters=HIGH))
+    assert matched(found) == set()
+    found.update("a", subscription("a", "*", version=2))
+    assert matched(found) == {"a"}
+    found.update("a", subscription("a", "*", filters=HIGH, version=3))
+    assert matched(found) == set()
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[[]]", '[{"sql": "1 = 1"}]', "[" * 5000])
+def test_filters_that_cannot_be_read_leave_it_undecided_for_whom_an_event_is(text: str) -> None:
+    """Somebody wrote them past the API: to deliver would be a guess, and to pass over a loss."""
+    found = index(subscription("broken", "drift.*", filters=text), subscription("sound", "*"))
+    match = found.match(event(), "one", {})
+    assert [each.id for each in match.subscriptions] == ["sound"]
+    assert list(match.undecided) == ["broken"]
+    assert match.undecided["broken"].startswith("filters")
+    assert matched(found, "scan.failed") == {"sound"}
+    found.update("broken", subscription("broken", "drift.*"))
+    assert matched(found) == {"broken", "sound"}
+
+
 def test_newest_version_takes_the_place_of_the_older() -> None:
     found = index(subscription("a", "drift.*", scope={"contract_id": "c1"}, offset=1))
     found.update("a", subscription("a", "drift.alert", offset=2))
-    (match,) = found.match("acme", "one", "drift.alert", {})
+    (match,) = found.match(event(), "one", {}).subscriptions
     assert match.offset == 2
     assert matched(found, "drift.resolved", {"contract_id": "c1"}) == set()
 
 
 def test_what_was_removed_leaves_nothing_behind() -> None:
     """Subscriptions that come and go for years must not fill the memory."""
-    found = index(*(subscription(str(n), "*", scope={"contract_id": str(n)}) for n in range(10)))
+    found = index(
+        *(subscription(str(n), "*", scope={"contract_id": str(n)}, filters=HIGH) for n in range(10))
+    )
     for number in range(10):
         found.update(str(number), None)
     found.update("never known", None)
     assert len(found) == 0
-    assert found._wanting == {}
+    assert (found._wanting, found._filters) == ({}, {})
 
 
 CHANGES = st.lists(
@@ -125,6 +174,7 @@ CHANGES = st.lists(
             active=st.booleans(),
             organization=st.sampled_from(["acme", "umbrella"]),
             scope=st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from("12")),
+            filters=st.sampled_from([None, '[{"exact": {"data.p": "1"}}]']),
         ),
     )
 )
@@ -150,5 +200,24 @@ def test_match_is_what_looking_at_every_subscription_finds(
         and row.organization == "acme"
         and any(fnmatchcase(event_type, pattern) for pattern in row.event_types)
         and all(data.get(key) == value for key, value in row.scope.items())
+        and (row.filters is None or data.get("p") == "1")
     }
     assert matched(found, event_type, data) == expected
+
+
+def test_notice_goes_to_those_who_name_it_whatever_their_scope() -> None:
+    """Its data has no scope to ask for; and who asks for everything gets what the system documents."""
+    found = Index(EVENT_TYPES, ["endpoint.disabled"])
+    for asking in (
+        subscription("all", "*"),
+        subscription("named", "endpoint.disabled"),
+        subscription("family", "endpoint.*", "drift.*"),
+        subscription("scoped", "endpoint.*", "drift.*", scope={"contract_id": "c-1"}),
+        subscription("theirs", "endpoint.*", organization="umbrella"),
+    ):
+        found.update(asking.id, asking)
+    assert matched(found, "endpoint.disabled") == {"named", "family", "scoped"}
+    assert matched(found) == {"all", "family"}
+    for each in ("all", "named", "family", "scoped", "theirs"):
+        found.update(each, None)
+    assert matched(found, "endpoint.disabled") == set()

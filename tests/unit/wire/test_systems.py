@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ EVENT_TYPES = [
     pytest.param(event_type, id=f"{name}-{event_type.name}")
     for name in sorted(SYSTEMS)
     for event_type in SYSTEMS[name].event_types.values()
-]
+] + [pytest.param(notice, id=f"notice-{notice.name}") for notice in SYSTEMS["tork"].notices.values()]
 
 DOCUMENTED_TYPES = {
     "governlayer": "drift.alert drift.resolved governance.escalation governance.decision compliance.status_change "
@@ -45,6 +46,23 @@ DOCUMENTED_TYPES = {
 def test_system_has_exactly_the_documented_events(name: str) -> None:
     """None forgotten, none made up."""
     assert sorted(SYSTEMS[name].event_types) == sorted(DOCUMENTED_TYPES[name].split())
+
+
+def test_every_system_has_the_notices_besides() -> None:
+    for system in SYSTEMS.values():
+        assert set(system.notices) == {"endpoint.disabled"}
+        assert [each.name for each in system.catalogue()] == [*system.event_types, "endpoint.disabled"]
+        assert system.event_type("endpoint.disabled") is system.notices["endpoint.disabled"]
+        assert system.event_type("endpoint.enabled") is None
+
+
+def test_event_type_with_the_name_of_a_notice_is_refused(tmp_path: Path) -> None:
+    root = copied(tmp_path, "tork")
+    shutil.copytree(contracts_root() / "notices", root / "notices")
+    path = root / "tork" / "policy_warning.avsc"
+    path.write_text(path.read_text().replace("policy.warning", "endpoint.disabled"))
+    with pytest.raises(ConfigurationError, match=r"endpoint\.disabled.*notice"):
+        load_systems(root)
 
 
 def test_there_are_five_systems_and_five_open_formats() -> None:

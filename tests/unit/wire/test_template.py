@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.unit.wire.samples import DELIVERY, an_event
 from tocsin.errors import RenderError
-from tocsin.wire.filters import mrkdwn, percent
 from tocsin.wire.rendering import EventFacts
 from tocsin.wire.template import TemplateInvalid, compile_value
+from tocsin.wire.template_filters import mrkdwn, percent
 
 EVENT = an_event("tork", "policy.violation", attributes={"environment": "staging"})
 DATA: dict[str, Any] = {"severity": "HIGH", "count": 3, "inner": {"list": [1, 2.5]}, "flag": True}

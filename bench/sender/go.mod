@@ -1,0 +1,3 @@
+module tocsin/bench/sender
+
+go 1.21

@@ -1,0 +1,44 @@
+"""What the event loop holds of one record that is on its way through this process."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from tocsin.deliveries import Delivery, Progress, Source
+from tocsin.kafka.reader import Part, Record
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One record on its way through this process.
+
+    Attributes:
+        task: The running attempt, while there is one.
+        cut: Its attempt is cancelled because the process, or its share of the partitions, ends.
+        open: Its offset is neither finished nor given up.
+    """
+
+    record: Record
+    delivery: Delivery
+    progress: Progress
+    identity: str
+    live: bool
+    task: asyncio.Task[None] | None = None
+    cut: bool = False
+    open: bool = False
+
+    @property
+    def endpoint(self) -> str:
+        """Whose lane it waits in."""
+        return self.delivery.subscription_id
+
+    @property
+    def crowd(self) -> Part:
+        """The partition whose window it fills."""
+        return self.record.part
+
+    @property
+    def source(self) -> Source:
+        """The record that is decided about."""
+        return Source(self.record.topic, self.record.partition, self.record.offset)

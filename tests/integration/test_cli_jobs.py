@@ -1,0 +1,86 @@
+"""What a platform engineer does with dead letters and quarantine, by the command, on a real Kafka."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.harness.command import Command
+from tests.harness.installation import Installation
+from tests.integration.test_cli import write_history
+from tests.integration.test_jobs import reach
+from tocsin.kafka.quarantine import Quarantine
+from tocsin.kafka.writer import Writer
+
+
+def set_aside(own: Installation, value: bytes) -> None:
+    """Set a record aside, as the router does."""
+    writer, done = Writer(own.settings), threading.Event()
+    try:
+        Quarantine(writer, own.registry, own.topics, "router").put(
+            topic=own.topics.events("governlayer"),
+            partition=0,
+            offset=7,
+            timestamp_ms=1_795_255_200_000,
+            key=b"acme",
+            value=value,
+            headers=[("ce_type", b"drift.alert"), ("ce_organization", b"acme")],
+            reason="unknown magic byte 0x07",
+            done=done.set,
+        )
+        assert done.wait(10.0)
+    finally:
+        writer.close()
+
+
+def test_purge_asks_twice_and_jobs_are_steered_and_all_of_it_is_audited(own: Installation) -> None:
+    tocsin = Command(own)
+    write_history(own, "wh_one", 3)
+    write_history(own, "wh_two", 1, reason="gone")
+    own.start("replay")
+    purge = ("dlq", "purge", "--subscription", "wh_two", "--why", "gone for good")
+    assert "--confirm 1" in tocsin.run(*purge, code=2)[1]
+    assert (
+        "1 dead letters are meant, not 2: nothing was done" in tocsin.run(*purge, "--confirm", "2", code=1)[1]
+    )
+    assert "1 delivery struck off" in tocsin.run(*purge, "--confirm", "1")[0]
+    left = tocsin.json(
+        "dlq", "list", "--fault", "subscriber", "--status", "500", "--error", "internal server"
+    )
+    assert {(row["subscription_id"], row["fault"]) for row in left} == {("wh_one", "subscriber")}
+    asked = tocsin.json("replay", "--why", "slowly", "--rate", "0.1", "--yes", "--no-wait")
+    assert asked["deliveries"] == 3
+    reach(own, asked["job"], "running")
+    tocsin.run("replay", "pause", asked["job"], "--why", "lunch")
+    assert reach(own, asked["job"], "paused").replayed <= 1
+    tocsin.run("replay", "cancel", asked["job"])
+    reach(own, asked["job"], "cancelled")
+    assert (
+        "is cancelled: there is nothing to resume" in tocsin.run("replay", "resume", asked["job"], code=1)[1]
+    )
+    told = tocsin.json("audit", "--since", "1h")
+    assert [entry["action"] for entry in told] == [
+        "purge.begun", "purge.done", "replay.begun", "replay.paused", "replay.cancelled",
+    ]  # fmt: skip
+    assert [entry["why"] for entry in told[1:4]] == ["gone for good", "slowly", "lunch"]
+    assert all(entry["actor"].startswith("cli:") for entry in told)
+
+
+def test_quarantined_record_is_shown_and_sent_back_once(own: Installation) -> None:
+    tocsin = Command(own)
+    set_aside(own, b"\x07broken")
+    (row,) = tocsin.json("quarantine", "list", "--reason", "MAGIC")
+    assert row["source"] == f"{own.topics.events('governlayer')}/0/7"
+    assert "00000000  07 62 72 6f 6b 65 6e" in tocsin.run("quarantine", "show", row["id"])[0]
+    redrive = ("quarantine", "redrive", "--why", "schema registered", "--yes")
+    assert "1 records are on their way" in tocsin.run(*redrive)[1]
+    (back,) = own.read(own.topics.events("governlayer"))
+    assert (back.key(), back.value()) == (b"acme", b"\x07broken")
+    assert ("ce_id", f"{row['source'].replace('/', '-')}".encode()) in (back.headers() or [])
+    assert "0 of 1 records would be sent back" in tocsin.run(*redrive)[0]
+
+
+def test_doctor_finds_nothing_wrong_with_a_new_installation(own: Installation) -> None:
+    told = Command(own).json("doctor")
+    assert told["healthy"]
+    assert {finding["check"] for finding in told["findings"]} <= {"brokers", "programs", "disk"}
+    assert told["topics"] == len(own.topics.specs(["governlayer"])) + 4

@@ -1,0 +1,82 @@
+"""What the router's progress means while the broker takes nothing, and after the group has forgotten it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+from tests.harness.installation import Installation, header
+from tests.integration.test_router import SYSTEM, publish, subscribe, subscription
+from tocsin.kafka import clients, topics
+from tocsin.wire.systems import load_systems
+
+
+def committed(own: Installation) -> dict[int, int]:
+    """Return what the router's group has committed, by partition of the events topic."""
+    topic = own.topics.events(SYSTEM)
+    parts = [TopicPartition(topic, number) for number in range(own.settings.partitions)]
+    asked = ConsumerGroupTopicPartitions(own.topics.group("router"), parts)
+    admin = clients.admin(own.settings)
+    (answer,) = admin.list_consumer_group_offsets([asked]).values()
+    return {part.partition: part.offset for part in answer.result().topic_partitions}
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
+
+
+@contextmanager
+def missing(own: Installation, topic: str) -> Iterator[None]:
+    """Let the broker take no write to a topic, since there is none for a while."""
+    admin = clients.admin(own.settings)
+    admin.delete_topics([topic])[topic].result()
+    try:
+        yield
+    finally:
+        topics.ensure(own.settings, load_systems())
+
+
+def test_event_is_committed_only_once_its_deliveries_are_acknowledged(own: Installation) -> None:
+    """However long that takes, and though later events of other partitions are committed meanwhile."""
+    subscribe(own, subscription("a"))
+    own.start("router")
+    with missing(own, own.topics.deliveries):
+        (wanted,) = publish(own)
+        nobodys = next(
+            event
+            for number in range(100)
+            for event in publish(own, organization="nobody", extensions={"partitionkey": str(number)})
+            if event.partition != wanted.partition
+        )
+        until(lambda: committed(own)[nobodys.partition] > nobodys.offset)
+        assert committed(own)[wanted.partition] <= wanted.offset
+    until(lambda: committed(own)[wanted.partition] > wanted.offset)
+    own.wait_for(own.topics.deliveries, lambda message: header(message, "ce_id") == wanted.event_id)
+
+
+def test_events_are_routed_again_and_none_is_skipped_when_the_group_has_lost_its_offsets(
+    own: Installation,
+) -> None:
+    subscribe(own, subscription("a"))
+    own.start("router")
+    (event,) = publish(own)
+    own.wait_for(own.topics.deliveries, lambda message: True)
+    own.fleet.stop()
+    admin = clients.admin(own.settings)
+    (gone,) = admin.delete_consumer_groups([own.topics.group("router")]).values()
+    gone.result()
+    (meanwhile,) = publish(own)
+    own.another("router")
+    made = own.wait_for(own.topics.deliveries, lambda message: True, count=3)
+    ids = [header(message, "tocsin_delivery_id") for message in made]
+    assert sorted(header(message, "ce_id") or "" for message in made) == sorted(
+        [event.event_id, event.event_id, meanwhile.event_id]
+    )
+    assert len(set(ids)) == 2, "a repeat has the id that it had"

@@ -1,0 +1,115 @@
+"""The delivery log, resends and replays over the API, with every program running."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from deploy.local.demo.receiver import Received
+from tests.harness.installation import Api, Installation
+from tests.harness.receiver import Receiver
+from tocsin import Publisher
+from tocsin.keys import OPERATE, SCOPES
+from tocsin.wire.systems import load_systems
+
+pytestmark = pytest.mark.xdist_group("shared")
+
+WITHIN_S = 30.0
+
+
+def test_log_shows_what_happened_and_sends_it_again(shared: Installation) -> None:
+    """Delivered: shown, and resent. Refused with 410: dead, enabled again, replayed. Always the same id and body."""
+    gone = False
+
+    def answer(request: Received, earlier: Any) -> tuple[int, dict[str, str]]:
+        return (410, {}) if gone else (200, {"X-Seen": "yes"})
+
+    organization = f"org-{uuid.uuid4().hex[:8]}"
+    api = Api(shared.api_url, shared.api_key("governlayer", organization, (*SCOPES, OPERATE)))
+    with Receiver(answer=answer) as receiver:
+        hook = api.subscribe(
+            receiver.url, ["drift.alert"], format="standard-webhooks", headers={"X-Team": "canary-team"}
+        )
+        receiver.verify = lambda request: Webhook(hook["secret"]).verify(request.body, dict(request.headers))
+        time.sleep(1.5)  # until `effective_at`: from then on delivery is certain
+        publish(shared, organization, "one")
+        (first,) = receiver.wait_for(1)
+
+        (item,) = until(lambda: listed(api, status="delivered"))
+        shown = api.call("GET", f"/v1/deliveries/{item['id']}")
+        assert "canary-team" not in shown.text
+        detail = shown.json()
+        assert (detail["id"], detail["event_id"]) == (first.headers["webhook-id"], "one")
+        assert detail["request"]["body"] == first.body.decode()
+        (attempt,) = detail["timeline"]
+        assert attempt["request_headers"]["webhook-signature"] == first.headers["webhook-signature"]
+        assert {name.lower(): value for name, value in attempt["response_headers"].items()}["x-seen"] == "yes"
+
+        resent = api.call("POST", f"/v1/deliveries/{item['id']}/resend")
+        assert resent.status_code == 202, resent.text
+        again = receiver.wait_for(2)[-1]
+        assert (again.headers["webhook-id"], again.body) == (item["id"], first.body)
+        runs = until(lambda: [run for run in timeline(api, item) if run != "0"])
+        assert runs == [resent.json()["run"]]
+
+        gone = True
+        publish(shared, organization, "two")
+        (dead,) = until(lambda: listed(api, status="dead", reason="gone", webhook_id=hook["id"]))
+        until(lambda: not api.call("GET", f"/v1/webhooks/{hook['id']}").json()["active"])
+        health = api.call("GET", f"/v1/webhooks/{hook['id']}/health").json()
+        assert (health["delivered"], health["failed"], health["dead"]) == (2, 1, 1)
+        assert "410" in health["disabled_reason"]
+        refused = api.call("POST", f"/v1/deliveries/{dead['id']}/resend")
+        assert (refused.status_code, refused.json()["code"]) == (409, "webhook_disabled")
+
+        gone = False
+        assert api.call("PATCH", f"/v1/webhooks/{hook['id']}", json={"active": True}).status_code == 200
+        asked = {"selection": {"reason": "gone"}, "why": "it is back"}
+        preview = api.call("POST", "/v1/replays/preview", json={"selection": asked["selection"]}).json()
+        assert (preview["deliveries"], preview["by_reason"]) == (1, {"gone": 1})
+        job = api.call("POST", "/v1/replays", json=asked, headers={"Idempotency-Key": "k"}).json()
+        same = api.call("POST", "/v1/replays", json=asked, headers={"Idempotency-Key": "k"}).json()
+        assert same["id"] == job["id"]
+        replayed = receiver.wait_for(4)[-1]
+        assert replayed.headers["webhook-id"] == dead["id"]
+        until(lambda: api.call("GET", f"/v1/replays/{job['id']}").json()["state"] == "done")
+        until(lambda: len(listed(api, status="delivered")) == 2)
+        assert timeline(api, dead) == ["0", job["id"]]
+
+    overview = api.call("GET", "/v1/overview").json()
+    assert sum(each["delivered"] for each in overview["throughput"]) == 3
+    assert overview["store"]["delay_s"] is not None
+    assert set(overview["backlog"]["tiers"]) >= {"5s", "24h"}
+    assert (overview["backlog"]["pending"], overview["backlog"]["retrying"]) == (0, 0)
+
+
+def publish(shared: Installation, organization: str, event_id: str) -> None:
+    example = load_systems()["governlayer"].event_types["drift.alert"].example
+    with Publisher("governlayer", source="/test", settings=shared.settings) as publisher:
+        publisher.publish("drift.alert", example, organization=organization, id=event_id)
+
+
+def listed(api: Api, **query: str) -> list[dict[str, Any]]:
+    answer = api.call("GET", "/v1/deliveries", params=query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
+
+
+def timeline(api: Api, item: dict[str, Any]) -> list[str]:
+    """Return the runs of a delivery's tries."""
+    return [each["run"] for each in api.call("GET", f"/v1/deliveries/{item['id']}").json()["timeline"]]
+
+
+def until(found: Callable[[], Any]) -> Any:
+    """Return what is found once it is something."""
+    deadline_s = time.monotonic() + WITHIN_S
+    while not (result := found()):
+        assert time.monotonic() < deadline_s, "not found in time"
+        time.sleep(0.05)
+    return result
