@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, cast
 
 from confluent_kafka import Message
 
-from tocsin import deliveries, fanout, intake, patterns
+from tocsin import deliveries, fanout, filters, intake, patterns
 from tocsin.errors import Undecodable
 from tocsin.intake import Arrived
 from tocsin.kafka import groups, partitioner, snapshot
@@ -84,6 +84,8 @@ class Search:
         since_ms: int,
         until_ms: int | None = None,
     ) -> None:
+        if subscription.filters is not None:
+            filters.predicate(subscription.filters)
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._decoder = Decoder(registry)

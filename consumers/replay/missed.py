@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from consumers.replay.source import Found, Refused, Settled
 from tocsin import deliveries, events, fanout, missed
 from tocsin.deliveries import Delivery, Progress
+from tocsin.errors import FilterInvalid
 from tocsin.fanout import FanOut
 from tocsin.jobs import ReplayRequest
 from tocsin.kafka import pipeline
@@ -83,14 +84,17 @@ class Missed:
 
     def _searching(self) -> Search:
         selection = self._request.selection
-        return Search(
-            self._settings,
-            self._registry,
-            self._systems,
-            self._subscription,
-            since_ms=selection.since or 0,
-            until_ms=selection.until,
-        )
+        try:
+            return Search(
+                self._settings,
+                self._registry,
+                self._systems,
+                self._subscription,
+                since_ms=selection.since or 0,
+                until_ms=selection.until,
+            )
+        except FilterInvalid as error:
+            raise Refused(f"what {self._subscription.id} wants cannot be read: {error}") from error
 
 
 def _active(subscription: Subscription | None) -> Subscription:
