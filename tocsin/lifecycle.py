@@ -152,13 +152,13 @@ def prepare(settings: Settings, stop: Stop) -> None:
     wait_for_clock(settings, stop)
 
 
-def wait_for_clock(settings: Settings, stop: Stop) -> None:
-    """Return once this machine's clock agrees with the broker's; raises as `prepare`.
+def wait_for_clock(settings: Settings, stop: Stop, now_s: Callable[[], float] = time.time) -> None:
+    """Return once this machine's clock, `now_s`, agrees with the broker's; raises as `prepare`.
 
     Signatures carry this machine's time, and receivers refuse those that are minutes off.
     """
     topic = topics.Topics(settings.topic_prefix).clock
-    while abs(skew_s := stop.patiently(lambda: clock.skew_s(settings, topic))) > SKEW_MAX_S:
+    while abs(skew_s := stop.patiently(lambda: clock.skew_s(settings, topic, now_s))) > SKEW_MAX_S:
         _log.error(
             "this machine's clock is %+.0f s off the broker's, waiting until it is set right (NTP)", skew_s
         )

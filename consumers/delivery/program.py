@@ -100,7 +100,7 @@ class Delivering:
         self._learning: Counter[Part] = Counter()  # answers to come: the last tells of this assignment
         self._unmatched: deque[Work] = deque()  # their subscription's version has not been read yet
         self._open: dict[Part, set[Work]] = {}
-        self._identities: set[str] = set()
+        self._identities: dict[str, Work] = {}  # what is on its way here
         self._interrupted = 0
         self._stopping = False
         self.failed: BaseException | None = None
@@ -219,12 +219,13 @@ class Delivering:
 
     def _hold(self, work: Work) -> None:
         work.open = True
-        self._identities.add(work.identity)
+        self._identities[work.identity] = work
         self._open[work.record.part].add(work)
 
     def _release(self, work: Work) -> None:
         work.open = False
-        self._identities.discard(work.identity)
+        if self._identities.get(work.identity) is work:
+            del self._identities[work.identity]
         held = self._open.get(work.record.part)
         if held is not None:
             held.discard(work)
@@ -408,7 +409,11 @@ class Delivering:
     # --- handing back -------------------------------------------------------------------------------------------
 
     async def _drain(self, parts: set[Part], deadline_s: float) -> None:
-        """End the open work of partitions: nothing new starts, open POSTs may end, the rest is cut."""
+        """End the open work of partitions: nothing new starts, open POSTs may end, the rest is cut.
+
+        What could not be decided in time is given up: whoever owns the partition next reads it again. That may be this
+        process, which must not take it for a copy of something that is still on its way.
+        """
         works = self._close(parts)
         cut_at_s = deadline_s - CUT_BEFORE_S
         while (works := [work for work in works if work.open]) and time.monotonic() < deadline_s:
@@ -418,6 +423,8 @@ class Delivering:
                         work.cut = True
                         work.task.cancel()
             await asyncio.sleep(0.005)
+        for work in works:
+            self._release(work)
 
     def _close(self, parts: set[Part]) -> list[Work]:
         """Take no more of these partitions, forget what waits, and return what has begun."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from deploy.local.errors import StackError
 from deploy.local.progress import Say, step
@@ -26,9 +31,17 @@ def install(package: str, purpose: str, say: Say) -> None:
         raise StackError(f"{missing}; install it with your system's packages, then run this again")
     if os.geteuid() != 0:
         raise StackError(f"{missing}; install it: sudo apt-get install -y {package}")
-    with step(say, f"{missing}: apt-get install {package}"):
+    with step(say, f"{missing}: apt-get install {package}"), _alone():
         for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
             _apt_get(command, package)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other test process installs: apt-get takes its locks or fails."""
+    with (Path(tempfile.gettempdir()) / "tocsin-apt-get.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _apt_get(arguments: list[str], package: str) -> None:

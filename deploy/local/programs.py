@@ -17,6 +17,7 @@ from pathlib import Path
 from deploy.local import environment, stack
 from deploy.local.authority import Authority
 from deploy.local.errors import StackError
+from deploy.local.first_key import first_key
 from deploy.local.process import ChildProcess
 from deploy.local.progress import Say, aloud, silent, step
 from deploy.local.settings import CHECKOUT, LocalSettings
@@ -214,6 +215,7 @@ def main(arguments: list[str]) -> int:
 def _up(settings: LocalSettings) -> int:
     up(settings, aloud)
     print(f"everything runs; the control API is at {settings.api}, the gateway at {settings.gateway}")
+    print(f"the console: {settings.api}/console/\nsign in with {first_key(settings)}")
     return 0
 
 

@@ -142,6 +142,7 @@ class Installation:
             headers = [
                 ("ce_id", event_id.encode()),
                 ("ce_type", b"drift.alert"),
+                ("ce_organization", subscription.organization.encode()),
                 ("tocsin_delivery_id", delivery_id.encode()),
                 *deliveries.progress_headers(progress or deliveries.Progress()),
             ]

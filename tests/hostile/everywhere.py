@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from consumers.delivery.client import DeliveryClient
@@ -19,7 +19,7 @@ from consumers.delivery.lookup import Lookup
 from consumers.delivery.outcome import Answered, Failed
 from tests.hostile import namespace
 from tests.hostile.endpoint import read_request
-from tocsin.destinations import DEFAULT_PORTS, Address, Policy
+from tocsin.destinations import DEFAULT_PORTS, Address, Network, Policy
 from tocsin.destinations.address import IPV4_REFUSED, IPV6_REFUSED
 
 STRICT: Final = Policy(allow_http=True)
@@ -69,7 +69,8 @@ PUBLIC: Final = ("8.8.8.8", "1.1.1.1", "11.0.0.1", "172.32.0.1", "2606:4700:4700
 
 def refused_addresses() -> Iterator[str]:
     """Yield the first, the middle and the last address of every refused block, and what is refused in IPv6."""
-    blocks: list[IPv4Network | IPv6Network] = [network for network, _ in (*IPV4_REFUSED, *IPV6_REFUSED)]
+    blocks: list[Network] = [network for network, _ in IPV4_REFUSED]
+    blocks += [network for network, _ in IPV6_REFUSED]
     for block in blocks:
         yield from (str(block[place]) for place in (0, block.num_addresses // 2, -1))
     yield from V6_SPECIAL

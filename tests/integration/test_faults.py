@@ -1,4 +1,4 @@
-"""What the router's progress means while the broker takes nothing, and after the group has forgotten it."""
+"""What a program does about a broker that takes nothing, a group that has forgotten, and a clock that is wrong."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from tests.harness.installation import Installation, header
 from tests.integration.test_router import SYSTEM, publish, subscribe, subscription
+from tocsin import lifecycle
 from tocsin.kafka import clients, topics
+from tocsin.lifecycle import Stop
 from tocsin.wire.systems import load_systems
 
 
@@ -80,3 +83,16 @@ def test_events_are_routed_again_and_none_is_skipped_when_the_group_has_lost_its
         [event.event_id, event.event_id, meanwhile.event_id]
     )
     assert len(set(ids)) == 2, "a repeat has the id that it had"
+
+
+@pytest.mark.parametrize("skew_s", [600.0, -600.0], ids=["ahead", "behind"])
+def test_program_does_not_start_until_its_clock_agrees_with_the_brokers(
+    own: Installation, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, skew_s: float
+) -> None:
+    """Signatures carry the time, and receivers refuse what is minutes off."""
+    monkeypatch.setattr(lifecycle, "SKEW_CHECK_EVERY_S", 0.0)
+    skews_s = [skew_s, skew_s / 2, 0.0]
+    lifecycle.wait_for_clock(own.settings, Stop(1.0), lambda: time.time() + skews_s.pop(0))
+    assert skews_s == []
+    said = [record.getMessage() for record in caplog.records if "clock is" in record.getMessage()]
+    assert [each.split(" off")[0].split()[-2] for each in said] == [f"{skew_s:+.0f}", f"{skew_s / 2:+.0f}"]

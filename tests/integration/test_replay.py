@@ -7,7 +7,6 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 
-import pytest
 from confluent_kafka import Message
 
 from tests.harness.installation import Installation, header
@@ -125,10 +124,9 @@ def test_rate_is_kept(own: Installation) -> None:
     assert 1_700 < max(times) - min(times) < 4_000
 
 
-@pytest.mark.parametrize("rate_per_s", [0.0, -1.0])
-def test_request_that_cannot_be_run_fails_and_the_next_is_run(own: Installation, rate_per_s: float) -> None:
+def test_request_that_cannot_be_run_fails_and_the_next_is_run(own: Installation) -> None:
     own.start("replay")
-    bad = ask(own, rate_per_s=rate_per_s)
+    bad = ask(own, rate_per_s=0.0)
     progress = finished(own, bad)
     assert progress.state == "failed"
     assert "rate" in (progress.error or "")
@@ -138,12 +136,12 @@ def test_request_that_cannot_be_run_fails_and_the_next_is_run(own: Installation,
 def test_another_copy_goes_on_where_a_stopped_one_was(own: Installation) -> None:
     own.start("replay")
     own.another("replay")
-    own.write(*(letter(own, f"d{number}", f"s{number % 9}") for number in range(400)))
-    job = ask(own, rate_per_s=100.0)
+    own.write(*(letter(own, f"d{number}", f"s{number % 9}") for number in range(240)))
+    job = ask(own, rate_per_s=40.0)
     for program in list(own.fleet.programs):
         before = len(replayed(own))
-        own.wait_for(own.topics.redeliveries, lambda message: True, count=before + 50)
+        own.wait_for(own.topics.redeliveries, lambda message: True, count=min(before + 10, 240))
         own.another("replay")
         program.stop()
-    assert finished(own, job).replayed == 400
-    assert deliveries_of(replayed(own)) == Counter(f"d{number}" for number in range(400))
+    assert finished(own, job).replayed == 240
+    assert deliveries_of(replayed(own)) == Counter(f"d{number}" for number in range(240))

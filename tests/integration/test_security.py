@@ -1,19 +1,23 @@
-"""Secrets in a real run: where they are found, and what changing the key that seals them disturbs."""
+"""Secrets in a real run, and both APIs as an attacker meets them: real processes, one installation for all."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import httpx
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
@@ -33,7 +37,13 @@ from tocsin.wire.systems import load_systems
 TYPE: Final = "drift.alert"
 EXAMPLE: Final = load_systems()["governlayer"].event_types[TYPE].example
 MARK: Final = "canary-that-must-be-found"
+SLOW: Final = 100
+ANSWERS_WITHIN_S: Final = 3.0
+REVOKED_WITHIN_S: Final = 5.0
 OLD, NEW = secrets.new_key_line("old"), secrets.new_key_line("new")
+
+# They share one installation: one worker process makes it, for all of them.
+pytestmark = pytest.mark.xdist_group("security")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +55,7 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
             **made.fleet.environment,
             "TOCSIN_KEYRING": f"{OLD},{NEW}",
             "TOCSIN_LOG_LEVEL": "debug",
+            "TOCSIN_CONTROL_RATE_PER_MINUTE": "1000000",
         }
         _leave_uncompressed(made)
         made.start(*MODULES)
@@ -223,8 +234,6 @@ def _rewrap(world: Installation, home: Path) -> None:
     world.another("control", TOCSIN_KEYRING=f"{NEW},{OLD}", TOCSIN_CONTROL_PORT=str(port))
     operator = world.api_key("governlayer", "operators", (keys.OPERATE,))
     command = Tocsin(world, home, operator)
-    _, said = command.run("keys", "rewrap", "new", code=1)
-    assert "this node seals with 'old'" in said
     _, said = command.run(
         "keys", "rewrap", TOCSIN_API=f"http://127.0.0.1:{port}", TOCSIN_KEYRING=f"{NEW},{OLD}"
     )
@@ -247,8 +256,97 @@ def _rows(world: Installation) -> list[Subscription]:
     return list(rows.values())
 
 
-def _wait(holds: Any, timeout_s: float = 20.0) -> None:
+def _wait(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
     until = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < until, f"not within {timeout_s:.0f} s"
         time.sleep(0.02)
+
+
+def admitted(world: Installation, scopes: tuple[str, ...]) -> Api:
+    """Make a key, and return once it counts."""
+    api = Api(world.api_url, world.api_key("governlayer", f"org-{os.urandom(4).hex()}", scopes))
+    until = time.monotonic() + 5.0
+    while api.call("GET", "/v1/organization").status_code == 401:
+        assert time.monotonic() < until, "the key does not count after 5 s"
+    return api
+
+
+def test_no_generated_request_is_answered_with_what_is_not_documented_while_slow_ones_hang(
+    world: Installation, tmp_path: Path
+) -> None:
+    """On both APIs: no 5xx, no answer that the document does not know, through every check but one and every phase.
+
+    The one is that what fits the schema is accepted: no schema says where a webhook may go, or what a cursor is. Keys
+    are not revoked, because the run's own would be among them; paths that systems document are the same routes. Meanwhile hundreds of connections give nothing: heads
+    that never end, bodies that never come.
+    """
+    api = admitted(world, keys.SCOPES)
+    begun = [b"POST /v1/webhooks HTTP/1.1\r\nHost: a\r\n", _head(api.key, "/v1/webhooks"), b""]
+    slow = [_connected(url, text) for url in (world.api_url, world.gateway_url) for text in begun * SLOW]
+    try:
+        started = time.monotonic()
+        assert api.call("GET", "/v1/webhooks").status_code == 200
+        assert httpx.get(f"{world.gateway_url}/readyz", trust_env=False).status_code == 200
+        assert time.monotonic() - started < ANSWERS_WITHIN_S
+        runs = [_generated(url, api.key, tmp_path) for url in (world.api_url, world.gateway_url)]
+        for run in runs:
+            said, complained = run.communicate(timeout=110)
+            assert run.returncode == 0, said[-8_000:] + complained[-2_000:]
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def _generated(url: str, key: str, home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            *(
+                "run",
+                f"{url}/openapi.json",
+                "--checks",
+                "all",
+                "--exclude-checks",
+                "positive_data_acceptance",
+            ),
+            *("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "2"),
+            *("--exclude-path-regex", "^/(v1/keys/|api/)", "--header", f"X-API-Key: {key}"),
+            *("--generation-deterministic", "--no-color"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=home,
+    )
+
+
+def _head(key: str, path: str) -> bytes:
+    fields = f"Host: a\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+    return f"POST {path} HTTP/1.1\r\n{fields}\r\n{{".encode()
+
+
+def _connected(url: str, text: bytes) -> socket.socket:
+    at = httpx.URL(url)
+    connection = socket.create_connection((at.host, at.port or 80), timeout=5.0)
+    connection.sendall(text)
+    return connection
+
+
+def test_key_revoked_at_one_process_is_refused_by_every_other_within_five_seconds(
+    world: Installation,
+) -> None:
+    port = free_port()
+    world.another("control", TOCSIN_CONTROL_PORT=str(port))
+    owner = admitted(world, ("admin",))
+    made = owner.call("POST", "/v1/keys", json={"scopes": ["read", "publish"]}).json()
+    everywhere = [Api(url, made["key"]) for url in (world.api_url, f"http://127.0.0.1:{port}")]
+    gateway = Api(world.gateway_url, made["key"])
+
+    def admitted_by() -> list[str]:
+        here = [api.url for api in everywhere if api.call("GET", "/v1/webhooks").status_code != 401]
+        return here + [gateway.url] * (gateway.call("POST", "/v1/events", json={}).status_code != 401)
+
+    _wait(lambda: len(admitted_by()) == 3)
+    assert owner.call("DELETE", f"/v1/keys/{made['id']}").status_code == 204
+    _wait(lambda: admitted_by() == [], REVOKED_WITHIN_S)

@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.soak.ledgers import Crash
 from tests.soak.phases import Phase, Site
-from tests.soak.supervision import Supervisor
+from tests.soak.supervision import Supervisor, now_ms
 
 CALM_S: Final = 5.0
 """How long a takeover may take beyond the dead member's session."""
@@ -26,6 +26,7 @@ ARMED: Final[Mapping[str, str]] = {
     "delay": "delay.before_due:0.003,delay.after_write:0.003",
     "control": "control.before_answer:0.05",
     "replay": "replay.half_way:0.02",
+    "gateway": "gateway.before_answer:0.01",
     "ledger": "ledger.after_write:0.01",
 }
 """Failpoints of the first copy of each program."""
@@ -175,7 +176,10 @@ class Storm:
             if phase.is_outage:
                 self.deny()
 
+        since_ms = now_ms()
         self.site.run(phase, wait, begun)
+        if phase.is_faltering:
+            self.supervisor.kafka_faltered(since_ms)
 
     def _wait(self, seconds: float) -> None:
         if self.supervisor.failed is not None:

@@ -31,6 +31,11 @@ class Phase:
         """Whether Kafka acknowledges nothing meanwhile."""
         return self.kind in ("cut", "half-open", "brokers")
 
+    @property
+    def is_faltering(self) -> bool:
+        """Whether Kafka acknowledges now and then, or late."""
+        return self.kind in ("slow", "resets", "nodes")
+
 
 def parse(text: str) -> tuple[Phase, ...]:
     """Read phases, `kind:seconds`, several by comma; ValueError for a kind that there is not."""

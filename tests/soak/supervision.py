@@ -113,6 +113,11 @@ class Supervisor:
                 Crash("Kafka gone", now, now + 1000 * lease.SHARE * self.session_s + BLIND_MS)
             )
 
+    def kafka_faltered(self, since_ms: float) -> None:
+        """Kafka could be reached only now and then: partitions changed hands with decisions still on their way."""
+        with self._lock:
+            self.crashes.append(Crash("Kafka faltered", since_ms, now_ms()))
+
     def ask_to_stop(self, ward: Ward, *, for_good: bool = False) -> None:
         """Ask a process to stop."""
         with self._lock:

@@ -23,6 +23,7 @@ from tests.soak.faults import Storm
 from tests.soak.ground import Ground
 from tests.soak.ledgers import Ledgers
 from tests.soak.phases import Phase, Site
+from tests.soak.posting import Posting
 from tests.soak.publishing import SOURCE, Publishing
 from tests.soak.subscribing import TEMPERS, Subscribing
 from tests.soak.supervision import Supervisor
@@ -34,7 +35,7 @@ from tocsin.kafka.writer import Outgoing
 from tocsin.selection import Selection
 from tocsin.wire.systems import load_systems
 
-STAFF: Final = {"control": 1, "router": 2, "delivery": 3, "delay": 2, "replay": 1, "ledger": 1}
+STAFF: Final = {"control": 1, "gateway": 1, "router": 2, "delivery": 3, "delay": 2, "replay": 1, "ledger": 1}
 ORGANIZATIONS: Final = ("acme", "globex", "initech")
 TYPES: Final = {
     "governlayer": ("drift.alert", "drift.resolved", "ledger.entry"),
@@ -42,6 +43,9 @@ TYPES: Final = {
 }
 RARE: Final = {"governlayer": "ledger.entry", "truthvouch": "policy.updated"}
 """What endpoints ask for that would hold up the end of the soak: they wait through the whole schedule."""
+POSTED: Final = "governlayer"
+POSTED_PER_S: Final = 3.0
+"""Events that come through the gateway."""
 SAY_EVERY_S: Final = 5.0
 
 
@@ -130,6 +134,15 @@ class World:
         self._publishing = Publishing(
             own.settings, known, ORGANIZATIONS, plan.rate_per_s, random.Random(plan.seed + 1)
         )
+        self._posting = Posting(
+            own.gateway_url + "/v1/events",
+            POSTED,
+            [each for system, each in known if system == POSTED],
+            {name: own.api_key(POSTED, name, ("publish",)) for name in ORGANIZATIONS},
+            POSTED_PER_S,
+            random.Random(plan.seed + 3),
+            self._publishing.acknowledged,
+        )
         self._tail = Tail(own)
         self._cleanup = ExitStack()
         self._cleanup.enter_context(self._endpoints.receiver)
@@ -148,7 +161,7 @@ class World:
             frozen_most_s=plan.frozen_most_s,
             session_s=plan.session_s,
             meanwhile=self._tick,
-            deny=self._subscribing.deny,
+            deny=self._deny,
         )
         self._job: str | None = None
 
@@ -167,6 +180,7 @@ class World:
         self._subscribing.stop()
         self._subscribing.clear()
         self._publishing.stop(60.0)
+        self._posting.stop(60.0)
         self._line(
             "the storm is over: " + ", ".join(f"{n} × {what}" for what, n in self._storm.happened.items())
         )
@@ -188,8 +202,13 @@ class World:
                 )
         self._tail.start()
         self._publishing.start()
+        self._posting.start()
         self._subscribing.start(4.0)
         self._line(f"{len(self._subscribing.subscribers)} subscribers")
+
+    def _deny(self) -> None:
+        self._subscribing.deny()
+        self._posting.deny()
 
     def _half_way(self) -> None:
         """Mend the endpoints that fail, and ask for what they missed."""
@@ -266,8 +285,8 @@ class World:
             kills=self._storm.killed,
             takeovers_ms=takeovers_ms(self._served(ledgers), self._storm.calm, 1000 * self._storm.calm_s),
             failures=list(self._supervisor.failures),
-            promised=list(self._subscribing.promised),
-            denied=self._subscribing.denied,
+            promised=[*self._subscribing.promised, *self._posting.promised],
+            denied=self._subscribing.denied + self._posting.denied,
             peaks_mib=dict(self._supervisor.peaks_mib),
             unsettled=list(unsettled),
             log=log.differences(self._own.settings.ledger, ledgers.tried),

@@ -132,11 +132,12 @@ class Writer:
 
     def _produce(self, record: Outgoing, done: Done, wanted: Wanted, tries: int) -> None:
         def report(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                stored = Written(
-                    message.partition() or 0, message.offset() or 0, None, message.timestamp()[1]
-                )
-                self._end(done, stored)
+            offset = message.offset()
+            if error is None and offset is not None and offset >= 0:
+                self._end(done, Written(message.partition() or 0, offset, None, message.timestamp()[1]))
+            elif error is None:
+                # The broker says that it has this already, and not where. Written twice does no harm.
+                self._later(record, done, wanted, tries)
             else:
                 self._failed(error, record, done, wanted, tries)
 

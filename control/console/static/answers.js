@@ -3,10 +3,11 @@ import { get, pace } from "./api.js";
 import { useEffect, useRef, useState } from "./dom.js";
 
 const AGAIN_MS = 4000;
-const EMPTY = { data: null, problem: null, at: null };
+const EMPTY = { data: null, problem: null };
 
-// Returns data, problem (the newest data stays beside it), when it came, and `refresh`.
-// `question` is a path, null for nothing yet, or a function of an abort signal that is named by `name`.
+// Returns data, problem (the newest data stays beside it), and `refresh`.
+// `question` is a path, null for nothing yet, or a function of an abort signal that is named by `name`; `everyMs` is a
+// number or what the newest data makes of it, 0 for once.
 export function useAnswer(question, { everyMs = 0, name = question } = {}) {
   const [state, setState] = useState({ ...EMPTY, name });
   const refresh = useRef(() => {});
@@ -21,12 +22,14 @@ export function useAnswer(question, { everyMs = 0, name = question } = {}) {
       clearTimeout(timer);
       open.abort();
       const own = (open = new AbortController());
-      let waitMs = everyMs ? pace(everyMs) : null;
+      let waitMs = null;
       try {
         const asked = typeof question === "function" ? question(own.signal) : get(question, { signal: own.signal });
         const data = await asked;
         if (over || own.signal.aborted) return;
-        setState({ name, data, problem: null, at: new Date() });
+        setState({ name, data, problem: null });
+        const wantedMs = typeof everyMs === "function" ? everyMs(data) : everyMs;
+        if (wantedMs) waitMs = pace(wantedMs);
       } catch (problem) {
         if (over || own.signal.aborted) return;
         if (!("passes" in problem)) throw problem;
@@ -54,7 +57,7 @@ export function useAnswer(question, { everyMs = 0, name = question } = {}) {
       open.abort();
       document.removeEventListener("visibilitychange", seen);
     };
-  }, [name, everyMs]);
+  }, [name]);
   const current = state.name === name ? state : EMPTY;
   return { ...current, refresh: () => refresh.current() };
 }

@@ -43,8 +43,10 @@ function Signed() {
 
   useEffect(() => {
     document.title = `${title ?? "Not found"} · Tocsin`;
-    if (!first.current) main.current.querySelector("h1")?.focus({ preventScroll: true });
-    if (!first.current) scrollTo(0, 0);
+    if (!first.current) {
+      (main.current.querySelector("h1") ?? main.current).focus({ preventScroll: true });
+      scrollTo(0, 0);
+    }
     first.current = false;
   }, [place]);
 

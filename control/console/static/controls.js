@@ -1,6 +1,6 @@
 // Buttons and fields as every view uses them.
 import { allows } from "./session.js";
-import { html, useRef, useState } from "./dom.js";
+import { html, useEffect, useRef, useState } from "./dom.js";
 
 let counted = 0;
 
@@ -41,8 +41,8 @@ export function Choice({ label, value, onValue, options, hint }) {
 export function Act({ scope, kind = "", onClick, disabled, why, children }) {
   const id = useId("why");
   const reason = !allows(scope) ? `This API key lacks the scope ${scope}` : disabled ? why : null;
-  return html`<button type="button" class=${kind} title=${reason} aria-disabled=${reason ? "true" : undefined}
-      aria-describedby=${reason ? id : undefined} onClick=${() => !reason && onClick()}>
+  const refused = reason && { title: reason, "aria-disabled": "true", "aria-describedby": id };
+  return html`<button type="button" class=${kind} ...${refused} onClick=${() => !reason && onClick()}>
       ${children}${reason && html`<span class="sr" id=${id}>${reason}</span>`}
     </button>`;
 }
@@ -85,10 +85,17 @@ export const Facts = ({ pairs }) => html`<dl class="facts">${pairs
   .filter(([, value]) => value !== undefined && value !== null && value !== "")
   .map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
-export const Head = ({ title, children, crumb }) => html`<header class="head">
-  <div>${crumb}<h1 tabindex="-1">${title}</h1></div>
-  <div class="row">${children}</div>
-</header>`;
+// A view's heading. It takes the focus from the page around it, where a change of view has put it meanwhile.
+export function Head({ title, children, crumb }) {
+  const heading = useRef(null);
+  useEffect(() => {
+    if (document.activeElement?.matches("main")) heading.current.focus({ preventScroll: true });
+  }, []);
+  return html`<header class="head">
+    <div>${crumb}<h1 tabindex="-1" ref=${heading}>${title}</h1></div>
+    <div class="row">${children}</div>
+  </header>`;
+}
 
 export const number = (value) => (value ?? 0).toLocaleString();
 export const percent = (share) => (share === null || share === undefined ? "—" : `${(100 * share).toFixed(share > 0.9995 || share === 0 ? 0 : 1)} %`);

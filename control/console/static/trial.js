@@ -1,19 +1,35 @@
-// A test event that was sent, followed until something is decided.
+// A test event: which one, and what becomes of it until something is decided.
 import { useAnswer } from "./answers.js";
-import { get } from "./api.js";
-import { Badge } from "./controls.js";
-import { html } from "./dom.js";
+import { ask, get } from "./api.js";
+import { Badge, Choice } from "./controls.js";
+import { Asking } from "./dialog.js";
+import { html, useState } from "./dom.js";
 import { to } from "./routes.js";
 import { milliseconds } from "./times.js";
 
 const EVERY_MS = 700;
+
+export function AskTrial({ webhook, onClose, onSent }) {
+  const { data } = useAnswer("/v1/event-types");
+  const [chosen, setChosen] = useState(null);
+  const types = (data?.data ?? []).map((each) => each.type);
+  const type = chosen ?? types.find((each) => webhook.events.includes(each)) ?? types[0];
+  return html`<${Asking} title="Send a test event" action="Send" onClose=${onClose} disabled=${!type}
+    onSubmit=${async () => {
+      onSent(await ask("POST", "/v1/webhooks/test", { body: { webhook_id: webhook.id, event_type: type } }));
+      onClose();
+    }}>
+    <p>An example is sent there once, signed as every delivery is${webhook.active ? "" : ", although the webhook is disabled"}.</p>
+    <${Choice} label="Event" value=${type} onValue=${setChosen} options=${types.map((each) => [each, each])} />
+  <//>`;
+}
 
 export function Trial({ sent, onClose }) {
   const path = `/v1/deliveries/${encodeURIComponent(sent.delivery_id)}`;
   const { data, problem } = useAnswer(
     // The log has it a moment later than it is sent.
     (signal) => unlessUnknown(path, signal),
-    { name: path, everyMs: EVERY_MS },
+    { name: path, everyMs: ({ status }) => (status === "delivered" || status === "dead" ? 0 : EVERY_MS) },
   );
   const last = data?.timeline?.at(-1);
   return html`<div class="notice" role="status" data-trial>

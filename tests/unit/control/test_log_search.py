@@ -215,6 +215,7 @@ def test_pages_are_complete_and_without_repeats_while_rows_are_added(
     while True:
         page = log_search.find(memory, search, after=after, limit=limit, sieved_max=sieved_max)
         assert len(page.rows) <= limit
+        assert page.next is None or after is None or page.next < after, "a page that does not go on"
         seen += [(row.created_at, row.delivery_id) for row in page.rows]
         after = page.next
         if after is None:

@@ -1,7 +1,7 @@
 import { useAnswer } from "../answers.js";
 import { ask } from "../api.js";
 import { Act, Badge, Facts, Head, LackingHint, pretty } from "../controls.js";
-import { html, useState } from "../dom.js";
+import { html } from "../dom.js";
 import { Answer, Lacking, say } from "../feedback.js";
 import { REASONS } from "../reasons.js";
 import { to } from "../routes.js";
@@ -9,20 +9,18 @@ import { allows } from "../session.js";
 import { Time, Until, milliseconds } from "../times.js";
 
 const EVERY_MS = 2000;
-const SETTLED_MS = 10_000;
+const SETTLED_MS = 4000;
 const FAULTS = { subscriber: "the subscriber's", tocsin: "Tocsin's" };
 
 export function Delivery({ id }) {
-  const [settled, setSettled] = useState(false);
   const may = allows("read");
   const path = `/v1/deliveries/${encodeURIComponent(id)}`;
-  const answer = useAnswer(may ? path : null, { everyMs: settled ? SETTLED_MS : EVERY_MS, name: path });
+  const answer = useAnswer(may ? path : null, { everyMs: often });
   if (!may) return html`<${Head} title="Delivery" /><${Lacking} scope="read" what="looking at deliveries" />`;
 
   async function resend() {
     try {
       await ask("POST", `${path}/resend`);
-      setSettled(false);
       say("It is on its way again, under the same id.");
       answer.refresh();
     } catch (problem) {
@@ -40,6 +38,8 @@ export function Delivery({ id }) {
       <section class="card"><h2>Request</h2><${Sent} request=${delivery.request} /></section>`}<//>
     ${!answer.data && html`<p><a href=${to("deliveries")}>To all deliveries</a></p>`}`;
 }
+
+const often = ({ status }) => (status === "delivered" || status === "dead" ? SETTLED_MS : EVERY_MS);
 
 const Summary = ({ delivery }) => html`<${Facts} pairs=${[
   ["Status", html`<${Badge} state=${delivery.status} />${delivery.test ? " a test" : ""}`],

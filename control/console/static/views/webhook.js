@@ -9,7 +9,7 @@ import { EditWebhook, Secret } from "../new-webhook.js";
 import { go, to } from "../routes.js";
 import { allows } from "../session.js";
 import { Time, milliseconds, span } from "../times.js";
-import { Trial } from "../trial.js";
+import { AskTrial, Trial } from "../trial.js";
 import { State } from "./webhooks.js";
 
 const EVERY_MS = 5000;
@@ -28,14 +28,6 @@ function Shown({ webhook, refresh }) {
   const match = { headers: { "If-Match": `"${webhook.version}"` } };
   const close = () => setOpen(null);
 
-  async function test() {
-    try {
-      setTrial(await ask("POST", "/v1/webhooks/test", { body: { webhook_id: webhook.id } }));
-    } catch (problem) {
-      say(problem.message, "bad");
-    }
-  }
-
   async function turn(active) {
     try {
       await ask("PATCH", webhookPath(webhook.id), { body: { active }, ...match });
@@ -47,7 +39,7 @@ function Shown({ webhook, refresh }) {
   }
 
   return html`<${Head} title=${webhook.description || webhook.url} crumb=${html`<a class="crumb" href=${to("webhooks")}>Webhooks</a>`}>
-      <${Act} scope="manage" kind="primary" onClick=${test}>Send test<//>
+      <${Act} scope="manage" kind="primary" onClick=${() => setOpen("test")}>Send test<//>
       ${webhook.active ? html`<${Act} scope="manage" onClick=${() => setOpen("disable")}>Disable<//>` : html`<${Act} scope="manage" onClick=${() => turn(true)}>Enable<//>`}
       <${Act} scope="manage" onClick=${() => setOpen("edit")}>Change<//>
       <${Act} scope="manage" onClick=${() => setOpen("rotate")} disabled=${!webhook.secrets.length} why="Its format has no signing secret">Rotate secret<//>
@@ -61,6 +53,7 @@ function Shown({ webhook, refresh }) {
     </div>
     <section><div class="row between"><h2>Newest deliveries</h2><a href=${to("deliveries", { webhook_id: webhook.id })}>All of them, with filters</a></div>
       <${Newest} id=${webhook.id} /></section>
+    ${open === "test" && html`<${AskTrial} webhook=${webhook} onClose=${close} onSent=${setTrial} />`}
     ${
       open === "disable" &&
       html`<${Asking} title="Disable the webhook?" action="Disable" danger onClose=${close} onSubmit=${async () => {

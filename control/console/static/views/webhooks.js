@@ -52,7 +52,7 @@ function Health({ id }) {
   if (problem) return html`<span class="muted" title=${problem.message}>not known now</span>`;
   if (!data) return html`<span class="muted">…</span>`;
   if (data.success_rate === null) return html`<span class="muted">nothing sent</span>`;
-  const notes = [data.p95_ms !== null && `p95 ${milliseconds(data.p95_ms)}`, data.dead && `${number(data.dead)} dead`, data.consecutive_failures && `${number(data.consecutive_failures)} failures in a row`];
+  const notes = [data.p95_ms !== null && `p95 ${milliseconds(data.p95_ms)}`, data.dead && `${number(data.dead)} dead`, data.consecutive_failures > 1 && `the last ${number(data.consecutive_failures)} failed`];
   return html`<span class=${data.success_rate < 0.9 ? "bad" : ""}>${percent(data.success_rate)} delivered</span><span class="sub">${notes.filter(Boolean).join(" · ")}</span>`;
 }
 

@@ -1,0 +1,79 @@
+import { address, ask } from "../api.js";
+import { useAnswer } from "../answers.js";
+import { Act, Choice, Head, LackingHint, Text, number, randomId } from "../controls.js";
+import { DeliveryFilters, FILTERS, useWebhookNames } from "../delivery-filters.js";
+import { DeliveryTable } from "../delivery-table.js";
+import { Asking } from "../dialog.js";
+import { html, useRef, useState } from "../dom.js";
+import { Answer, Empty, Lacking } from "../feedback.js";
+import { REASONS } from "../reasons.js";
+import { go, to } from "../routes.js";
+import { allows } from "../session.js";
+import { span } from "../times.js";
+
+const RATE = 50;
+const EVERY_MS = 10_000;
+
+export function DeadLetters({ query }) {
+  const names = useWebhookNames();
+  const filters = Object.fromEntries(FILTERS.filter((name) => name !== "status" && query[name]).map((name) => [name, query[name]]));
+  const form = html`<${DeliveryFilters} key=${new URLSearchParams(filters)} query=${filters} names=${names} action="Count" onQuery=${(asked) => go("dead-letters", asked)} />`;
+  return html`<${Head} title="Dead letters"><a href=${to("replays")}>Replays so far</a><//>
+    <p class="muted">What could not be delivered. Choose what is meant, look at it, and send it again as one replay.</p>
+    ${!allows("replay") && !allows("read") ? html`<${Lacking} scope="replay" what="looking at dead letters" />` : html`${form}<${Meant} filters=${filters} names=${names} />`}`;
+}
+
+function Meant({ filters, names }) {
+  return allows("replay") ? html`<${Previewed} filters=${filters} names=${names} />` : html`<${Listed} filters=${filters} names=${names} />`;
+}
+
+function Previewed({ filters, names }) {
+  const [asking, setAsking] = useState(false);
+  const selection = selected(filters);
+  const name = JSON.stringify(selection);
+  const answer = useAnswer((signal) => ask("POST", "/v1/replays/preview", { body: { selection }, signal }), { name, everyMs: EVERY_MS });
+  return html`<${Answer} answer=${answer} what="Counting">${({ deliveries, more, by_reason: reasons, sample }) => {
+    if (!deliveries)
+      return html`<${Empty} title=${Object.keys(filters).length ? "No dead letter fits that." : "Nothing is dead."}>${!Object.keys(filters).length && html`<p>Every delivery arrived, or will be tried again.</p>`}<//>`;
+    const count = `${number(deliveries)}${more ? "+" : ""}`;
+    return html`<section class="card meant">
+        <p class="big" role="status"><strong>${count}</strong> ${deliveries === 1 ? "dead letter fits" : "dead letters fit"}</p>
+        <ul class="reasons">${Object.entries(reasons).map(([reason, each]) => html`<li key=${reason} title=${REASONS[reason]}><a href=${to("dead-letters", { ...filters, reason })}>${reason}</a> ${number(each)}</li>`)}</ul>
+        <${Act} scope="replay" kind="primary" onClick=${() => setAsking(true)}>Replay ${count}…<//>
+      </section>
+      <h2>${sample.length < deliveries ? "Some of the newest" : "These are they"}</h2>
+      <${DeliveryTable} deliveries=${sample} webhooks=${names} />
+      ${asking && html`<${AskReplay} selection=${selection} count=${deliveries} label=${count} names=${names} onClose=${() => setAsking(false)} />`}`;
+  }}<//>`;
+}
+
+// Who may read but not replay sees the same, as a list.
+function Listed({ filters, names }) {
+  const answer = useAnswer(address("/v1/deliveries", { ...filters, status: "dead", limit: 50 }), { everyMs: EVERY_MS });
+  return html`<${LackingHint} scope="replay" what="counting and replaying" />
+    <${Answer} answer=${answer} what="Searching">${({ data }) => html`<${DeliveryTable} deliveries=${data} webhooks=${names} none="No dead letter fits that." />`}<//>`;
+}
+
+function AskReplay({ selection, count, label, names, onClose }) {
+  const [why, setWhy] = useState("");
+  const [rate, setRate] = useState(String(RATE));
+  const [target, setTarget] = useState("");
+  const key = useRef(randomId());
+  const pace = Number(rate);
+  return html`<${Asking} title=${`Replay ${label} dead ${count === 1 ? "letter" : "letters"}?`} action="Replay" onClose=${onClose} disabled=${!why.trim() || !(pace > 0)}
+    onSubmit=${async () => {
+      const body = { selection, why: why.trim(), rate_per_s: pace, target: target || null };
+      const job = await ask("POST", "/v1/replays", { body, headers: { "Idempotency-Key": key.current } });
+      go(["replays", job.id]);
+    }}>
+    <p>Each is sent again under the same delivery id, with its whole schedule before it. Live deliveries go first all the while.</p>
+    <${Text} label="Why" wide value=${why} onValue=${setWhy} maxlength="500" required placeholder="endpoint repaired, incident 4711" hint="It is kept with the replay, for those who ask later." />
+    <${Text} label="Deliveries a second, at most" type="number" min="1" max="1000" value=${rate} onValue=${setRate} hint=${pace > 0 ? `About ${span(count / pace)} in all.` : "More than none."} />
+    <${Choice} label="To" value=${target} onValue=${setTarget} options=${[["", "their own webhooks"], ...names]} hint=${target ? "That webhook gets all of them, as tests." : "Where they were meant to go."} />
+  <//>`;
+}
+
+function selected(filters) {
+  const { http_status: status, ...rest } = filters;
+  return status ? { ...rest, http_status: Number(status) } : rest;
+}

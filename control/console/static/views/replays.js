@@ -1,0 +1,96 @@
+import { useAnswer } from "../answers.js";
+import { ask } from "../api.js";
+import { Act, Badge, Facts, Head, Table, number } from "../controls.js";
+import { html } from "../dom.js";
+import { Answer, Empty, Lacking, say } from "../feedback.js";
+import { to } from "../routes.js";
+import { allows } from "../session.js";
+import { Time, span } from "../times.js";
+
+const EVERY_MS = 1000;
+const LIST_MS = 4000;
+const ENDED = new Set(["done", "cancelled", "failed"]);
+const WORDS = { webhook_id: "webhook", event_type: "event type", http_status: "HTTP status", delivery_id: "delivery", q: "error has" };
+
+export function Replays() {
+  const answer = useAnswer(allows("replay") ? "/v1/replays" : null, { everyMs: LIST_MS });
+  return html`<${Head} title="Replays"><a class="button" href=${to("dead-letters")}>To dead letters</a><//>
+    ${
+      allows("replay")
+        ? html`<${Answer} answer=${answer} what="Reading replays">${({ data }) =>
+            data.length
+              ? html`<${Table} caption="Replays" rows=${data} id=${(job) => job.id} columns=${COLUMNS} />`
+              : html`<${Empty} title="Nothing was replayed yet."><p>Under <a href=${to("dead-letters")}>Dead letters</a> you choose what to send again.</p><//>`}<//>`
+        : html`<${Lacking} scope="replay" what="looking at replays" />`
+    }`;
+}
+
+const COLUMNS = [
+  ["Replay", (job) => html`<a class="strong" href=${to(["replays", job.id])}>${job.why || job.id}</a><span class="sub">${job.kind === "replay" ? "" : `${job.kind} · `}${meant(job.selection)}</span>`],
+  ["State", (job) => html`<${Badge} state=${job.state} />`],
+  ["Progress", (job) => html`<${Bar} job=${job} />`],
+  ["By", (job) => html`<span class="break">${job.requested_by}</span>`],
+  ["Asked for", (job) => html`<${Time} at=${job.requested_at} />`],
+];
+
+export function Replay({ id }) {
+  const path = `/v1/replays/${encodeURIComponent(id)}`;
+  const answer = useAnswer(allows("replay") ? path : null, { everyMs: (job) => (ENDED.has(job.state) ? 0 : EVERY_MS) });
+  if (!allows("replay")) return html`<${Head} title="Replay" /><${Lacking} scope="replay" what="looking at replays" />`;
+
+  async function steer(verb) {
+    try {
+      await ask("POST", `${path}/${verb}`);
+    } catch (problem) {
+      say(problem.message, "bad");
+    }
+    answer.refresh();
+  }
+
+  return html`<${Answer} answer=${answer} what="Reading the replay">${(job) => {
+      const over = ENDED.has(job.state);
+      const paused = job.wanted === "pause";
+      return html`<${Head} title=${job.why || "Replay"} crumb=${html`<a class="crumb" href=${to("replays")}>Replays</a>`}>
+        ${!over && (paused ? html`<${Act} scope="replay" kind="primary" onClick=${() => steer("resume")}>Resume<//>` : html`<${Act} scope="replay" onClick=${() => steer("pause")}>Pause<//>`)}
+        ${!over && html`<${Act} scope="replay" kind="danger" onClick=${() => steer("cancel")}>Cancel replay<//>`}
+      <//>
+      <section class="card progress">
+        <p class="big"><${Badge} state=${job.state} /> <strong>${number(job.replayed)}</strong> of ${job.selected === null ? "… (counting)" : number(job.selected)} on their way</p>
+        <${Bar} job=${job} />
+        <p class="muted" role="status">${saying(job, paused)}</p>
+        ${job.error && html`<p class="bad break">${job.error}</p>`}
+      </section>
+      <section class="card"><${Facts} pairs=${[
+        ["Meant", meant(job.selection)],
+        ["To", job.target ? html`<a href=${to(["webhooks", job.target])}>${job.target}</a>, as tests` : "their own webhooks"],
+        ["At most", `${number(job.rate_per_s)} a second`],
+        ["By", job.requested_by],
+        ["Asked for", html`<${Time} at=${job.requested_at} />`],
+        ["Newest sign", html`<${Time} at=${job.updated_at} />`],
+        ["Records read", number(job.read)],
+        ["Id", html`<code class="break">${job.id}</code>`],
+      ]} /></section>
+      <p><a href=${to("deliveries", job.selection.webhook_id ? { webhook_id: job.selection.webhook_id } : {})}>Look at what becomes of the deliveries</a></p>`;
+    }}<//>
+    ${!answer.data && html`<p><a href=${to("replays")}>To all replays</a></p>`}`;
+}
+
+function Bar({ job }) {
+  const share = job.selected ? Math.min(job.replayed / job.selected, 1) : ENDED.has(job.state) ? 1 : 0;
+  const label = `${number(job.replayed)} of ${job.selected === null ? "an unknown number" : number(job.selected)}`;
+  return html`<progress max="1" value=${share} aria-label=${label}></progress><span class="sub">${label}</span>`;
+}
+
+function saying(job, paused) {
+  if (job.state === "done" && !job.selected) return "No dead letter was meant by that.";
+  if (job.state === "done") return "Everything that was meant is on its way.";
+  if (job.state === "cancelled") return "It was cancelled; what was written before that is delivered.";
+  if (job.state === "failed") return "It failed; what was written before that is delivered.";
+  if (paused) return job.state === "paused" ? "It waits until somebody resumes it." : "It will pause in a moment.";
+  return job.eta_s === null ? "It begins in a moment." : `About ${span(job.eta_s)} to go.`;
+}
+
+function meant(selection) {
+  const given = Object.entries(selection).filter(([, value]) => value !== null);
+  return given.length ? given.map(([name, value]) => `${WORDS[name] ?? name} ${value}`).join(", ") : "all dead letters";
+}

@@ -1,0 +1,48 @@
+"""The API key that `make up` shows: somebody who has just started everything wants to look at it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.local import environment
+from deploy.local.errors import StackError
+from deploy.local.settings import LocalSettings
+
+ORGANIZATION = "acme"
+SYSTEM = "governlayer"
+
+
+def first_key(settings: LocalSettings) -> str:
+    """Return the key of this installation, made the first time and kept beside its data.
+
+    Raises:
+        StackError: It cannot be made.
+    """
+    file = settings.home / "first.key"
+    if not file.exists():
+        text = _made(settings)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(text + "\n")
+    return file.read_text().strip()
+
+
+def _made(settings: LocalSettings) -> str:
+    scopes = [argument for scope in ("admin", "operate") for argument in ("--scope", scope)]
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("tocsin")),
+            *("keys", "create", "--organization", ORGANIZATION, "--system", SYSTEM, *scopes),
+            *("--description", "the first one, made by `make up`"),
+        ],
+        env={**os.environ, **environment.read(settings.environment_file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr.strip() or "it says nothing").splitlines()[-1]
+        raise StackError(f"`tocsin keys create` made no key: {last}")
+    return done.stdout.strip()

@@ -1,0 +1,364 @@
+"""The console, as people use it: a real browser, and every program behind it."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import tocsin
+from deploy.local.demo import receiver as servers
+from tests.harness.browser import Visit
+from tests.harness.installation import Api, Installation
+from tests.harness.receiver import Receiver
+from tocsin import Publisher
+from tocsin.deliveries import Progress
+from tocsin.keys import OPERATE, SCOPES
+
+# They use the installation that other tests share: one worker process makes it, for all of them.
+pytestmark = [pytest.mark.xdist_group("shared"), pytest.mark.timeout(180)]
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "build" / "screenshots"
+AXE = ROOT / "tests" / "data" / "axe.min.js"
+SPENT = Progress(step=5, attempt=5)
+"""The schedule of `governlayer` has one try left."""
+
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Somebody at the console, signed in."""
+
+    page: Page
+    api: Api
+    organization: str
+    installation: Installation
+
+    def open(self, place: str) -> None:
+        """Go to a view, and wait until it shows what it was asked for."""
+        self.page.goto(f"{self.installation.api_url}/console/#/{place}")
+        expect(self.page.locator("main h1")).to_be_visible()
+        expect(self.page.locator(".loading")).to_have_count(0)
+
+    def failing(self, url: str, count: int) -> str:
+        """Let a webhook have deliveries whose last try is due, and return its id."""
+        webhook = self.installation.subscription(url, organization=self.organization, secret="s" * 32)
+        self.installation.write(*self.installation.deliveries(webhook, count, SPENT))
+        return webhook.id
+
+
+def key(installation: Installation, organization: str, *scopes: str) -> str:
+    return installation.api_key("governlayer", organization, scopes or (*SCOPES, OPERATE))
+
+
+def sign_in(page: Page, installation: Installation, text: str) -> None:
+    page.goto(f"{installation.api_url}/console/")
+    page.get_by_label("API key").fill(text)
+    page.get_by_role("button", name="Sign in").click()
+
+
+@contextmanager
+def desk(tab: Visit, installation: Installation) -> Iterator[Desk]:
+    organization = f"org-{uuid.uuid4().hex[:8]}"
+    text = key(installation, organization)
+    sign_in(tab.page, installation, text)
+    expect(tab.page.get_by_role("navigation", name="Views")).to_be_visible()
+    yield Desk(tab.page, Api(installation.api_url, text), organization, installation)
+
+
+@pytest.fixture
+def at(tab: Visit, shared: Installation) -> Iterator[Desk]:
+    """A desk with a key that allows everything."""
+    with desk(tab, shared) as made:
+        yield made
+
+
+def test_key_signs_in_stays_over_a_reload_and_is_gone_after_signing_out(
+    tab: Visit, shared: Installation
+) -> None:
+    page, organization = tab.page, f"org-{uuid.uuid4().hex[:8]}"
+    good = key(shared, organization)
+    sign_in(page, shared, good[:-1] + ("a" if good[-1] != "a" else "b"))
+    expect(page.get_by_text("This key is unknown, expired or revoked.")).to_be_visible()
+    page.get_by_label("API key").fill(good)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("banner").get_by_text(organization)).to_be_visible()
+    page.goto(f"{shared.api_url}/console/#/keys")
+    page.reload()
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("What it is for").fill("for reading")
+    page.get_by_role("button", name="Make it").click()
+    reading = page.get_by_label("API key", exact=True).input_value()
+    assert reading.startswith("toc_")
+    page.get_by_role("button", name="I have kept it").click()
+    expect(page.get_by_role("row", name="for reading")).to_contain_text("active")
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+    sign_in(page, shared, reading)
+    page.get_by_role("link", name="Webhooks", exact=True).click()
+    new = page.get_by_role("button", name="New webhook").first
+    expect(new).to_have_attribute("aria-disabled", "true")
+    expect(new).to_have_accessible_description("This API key lacks the scope manage")
+    page.get_by_role("link", name="Keys").click()
+    expect(page.get_by_role("note")).to_contain_text("It lacks the scope admin")
+
+    api = Api(shared.api_url, good)
+    (known,) = [each for each in api.call("GET", "/v1/keys").json()["data"] if each["description"]]
+    assert api.call("DELETE", f"/v1/keys/{known['id']}").status_code == 204
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("alert")).to_contain_text("the API key is unknown, expired or revoked")
+
+
+def test_webhook_is_made_tested_seen_delivering_turned_off_and_given_a_new_secret(at: Desk) -> None:
+    page = at.page
+    secrets: list[str] = []
+    with Receiver(
+        verify=lambda request: tocsin.verify("governlayer", request.headers, request.body, secrets[0])
+    ) as receiver:
+        at.open("webhooks")
+        page.get_by_role("button", name="Make the first one").click()
+        page.get_by_label("Address").fill(receiver.url)
+        page.get_by_label("Description").fill("Risk desk")
+        page.get_by_role("button", name="Create").click()
+        secrets.append(page.get_by_label("Signing secret", exact=True).input_value())
+        page.get_by_role("button", name="I have kept it").click()
+        expect(page.get_by_role("heading", name="Risk desk")).to_be_visible()
+
+        send_test(page)
+        trial = page.locator("[data-trial]")
+        expect(trial).to_contain_text("delivered")
+        expect(trial).to_contain_text("answered 200")
+        trial.get_by_role("link", name="Look at it").click()
+        expect(page.locator(".timeline")).to_contain_text("Try 1")
+        (request,) = receiver.wait_for(1)
+        signature = request.headers["x-governlayer-signature"]
+        expect(page.locator(".timeline .signature").first).to_contain_text(signature)
+        page.go_back()
+        expect(page.get_by_role("heading", name="Risk desk")).to_be_visible()
+
+        page.get_by_role("link", name="Overview").click()
+        delivered = page.locator(".tile", has_text="Delivered").locator(".tile-value")
+        expect(delivered).to_have_text("1")
+        (webhook,) = at.api.call("GET", "/v1/webhooks").json()["data"]
+        sent = at.api.call(
+            "POST", "/v1/webhooks/test", json={"webhook_id": webhook["id"], "event_type": "drift.alert"}
+        )
+        assert sent.status_code == 202, sent.text
+        expect(delivered).to_have_text("2")  # nobody asked for it: it counts by itself
+
+    at.open(f"webhooks/{webhook['id']}")
+    page.get_by_role("button", name="Disable").click()
+    page.get_by_role("dialog").get_by_role("button", name="Disable").click()
+    expect(page.locator("main")).to_contain_text("disabled by its owner")
+    page.get_by_role("button", name="Enable").click()
+    expect(page.get_by_role("button", name="Disable")).to_be_visible()
+    page.get_by_role("button", name="Rotate secret").click()
+    page.get_by_role("button", name="Rotate", exact=True).click()
+    expect(page.get_by_label("Signing secret", exact=True)).not_to_have_value(secrets[0])
+    page.get_by_role("button", name="I have kept it").click()
+    assert len(at.api.call("GET", f"/v1/webhooks/{webhook['id']}").json()["secrets"]) == 2
+
+
+def send_test(page: Page) -> None:
+    page.get_by_role("button", name="Send test").click()
+    page.get_by_role("button", name="Send", exact=True).click()
+
+
+def test_dead_letters_are_counted_and_replayed_with_progress_that_moves(at: Desk) -> None:
+    page, count = at.page, 40
+    answers = [500]
+    with servers.Receiver(answer=lambda request, earlier: (answers[0], {})) as receiver:
+        webhook_id = at.failing(receiver.url, count)
+        at.open("dead-letters")
+        expect(page.locator(".meant")).to_contain_text(f"{count} dead letters fit")
+        page.get_by_label("Webhook").select_option(webhook_id)
+        page.get_by_label("Text in the error").fill("http 500")
+        page.get_by_role("button", name="Count").click()
+        expect(page).to_have_url(re.compile(rf"webhook_id={webhook_id}.*q=http"))
+        expect(page.locator(".meant")).to_contain_text(f"{count} dead letters fit")
+
+        answers[0] = 200
+        replay(page, why="a few first", rate="1")
+        progress, badge = page.locator("main progress"), page.locator(".progress .badge")
+        expect(progress).not_to_have_js_property("value", 0)
+        page.get_by_role("button", name="Pause").click()
+        expect(badge).to_contain_text("paused")
+        assert 0 < progress.evaluate("element => element.value") < 1
+        page.get_by_role("button", name="Resume").click()
+        expect(badge).to_contain_text("running")
+        page.get_by_role("button", name="Cancel replay").click()
+        expect(badge).to_contain_text("cancelled")
+
+        at.open("dead-letters")
+        replay(page, why="endpoint repaired", rate="1000")
+        expect(page.locator(".progress")).to_contain_text("Everything that was meant is on its way.")
+        expect(page.locator(".progress")).to_contain_text(f"{count} of {count}")
+        expect(progress).to_have_js_property("value", 1)
+        delivered = f"/v1/deliveries?status=delivered&webhook_id={webhook_id}"
+        until(lambda: len(at.api.call("GET", delivered).json()["data"]) == count)
+
+    page.get_by_role("link", name="Replays", exact=True).first.click()
+    expect(page.get_by_role("row", name="endpoint repaired")).to_contain_text("done")
+    expect(page.get_by_role("row", name="a few first")).to_contain_text("cancelled")
+    at.open("dead-letters")
+    expect(page.locator("main")).to_contain_text("Nothing is dead.")
+
+
+def replay(page: Page, *, why: str, rate: str) -> None:
+    page.get_by_role("button", name=re.compile("^Replay ")).click()
+    start = page.get_by_role("dialog").get_by_role("button", name="Replay")
+    expect(start).to_be_disabled()
+    page.get_by_label("Why").fill(why)
+    page.get_by_label("Deliveries a second").fill(rate)
+    start.click()
+    expect(page.get_by_role("heading", name=why)).to_be_visible()
+
+
+def test_hostile_text_is_shown_as_text_everywhere(at: Desk, tab: Visit) -> None:
+    page = at.page
+    data = {"system_name": HOSTILE, "drift_score": 0.9, "decision": HOSTILE, "ledger_hash": HOSTILE}
+    with servers.Receiver(answer=lambda request, earlier: (410, {"X-Told": HOSTILE})) as receiver:
+        webhook = at.api.subscribe(f"{receiver.url}?q={'%22%3E%3Cimg'}", ["*"], description=HOSTILE)
+        time.sleep(1.5)  # until `effective_at`: from then on delivery is certain
+        with Publisher("governlayer", source="/test", settings=at.installation.settings) as publisher:
+            publisher.publish("drift.alert", data, organization=at.organization, id=HOSTILE)
+        delivery = dead(at)
+    at.open(f"deliveries/{delivery['id']}")
+    for place in (".headers dd", "main pre", "main code"):
+        expect(page.locator(place, has_text="onerror=alert(1)").first).to_be_visible()
+    for view in ("overview", "webhooks", f"webhooks/{webhook['id']}", "deliveries", "dead-letters"):
+        at.open(view)
+        expect(page.locator("main")).to_contain_text(
+            "gone" if view == "overview" else "<script>alert(2)</script>"
+        )
+    assert page.locator("main img, main script, main svg[onload]").count() == 0
+    assert tab.complaints == []
+    assert "TrustedHTML" in page.evaluate(
+        "() => { try { document.body.innerHTML = '<i>'; } catch (e) { return e.message } }"
+    )
+    tab.complaints.clear()  # of that attempt of ours
+
+
+def until(found: Callable[[], T]) -> T:
+    deadline = time.monotonic() + 30
+    while not (last := found()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.1)
+    return last
+
+
+def dead(at: Desk) -> dict[str, Any]:
+    """Return a dead letter, once there is one."""
+
+    def first() -> Any:
+        return next(iter(at.api.call("GET", "/v1/deliveries?status=dead").json()["data"]), None)
+
+    found: dict[str, Any] = until(first)
+    return found
+
+
+def test_keyboard_alone_reaches_everything(at: Desk) -> None:
+    page = at.page
+    focused = page.locator(":focus")
+    at.open("webhooks")
+    page.reload()
+    expect(page.locator("main h1")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(focused).to_have_text("Skip to content")
+    page.keyboard.press("Enter")
+    expect(focused).to_have_id("main")
+    page.keyboard.press("Tab")
+    expect(focused).to_have_text("New webhook")
+    assert focused.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Address")).to_be_focused()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement.closest('dialog') || document.activeElement === document.body"
+        )
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(focused).to_have_text("New webhook")
+    page.get_by_role("link", name="Events").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Events")).to_be_focused()
+    expect(page).to_have_title("Events · Tocsin")
+
+
+def test_views_fit_a_phone_read_well_in_both_schemes_and_break_no_rule_of_accessibility(at: Desk) -> None:
+    """Pictures of every view are left in build/screenshots."""
+    page = at.page
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    axe = AXE.read_text()
+    with servers.Receiver(answer=lambda request, earlier: (503, {})) as receiver:
+        webhook_id = at.failing(receiver.url, 3)
+        delivery = dead(at)["id"]
+        views = {
+            "overview": "overview",
+            "webhooks": "webhooks",
+            "webhook": f"webhooks/{webhook_id}",
+            "new-webhook": "webhooks?new=1",
+            "deliveries": "deliveries",
+            "delivery": f"deliveries/{delivery}",
+            "dead-letters": "dead-letters",
+            "replays": "replays",
+            "events": "events",
+            "event": "events/drift.alert",
+            "keys": "keys",
+        }
+        for name, place in views.items():
+            at.open(place)
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                for width, height in ((390, 844), (1280, 900)):
+                    page.set_viewport_size({"width": width, "height": height})
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+                    page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
+                page.evaluate(axe)
+                found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+                assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], (name, scheme)
+
+
+def test_what_does_not_answer_is_told_and_tried_again(at: Desk) -> None:
+    """The delivery log away: what still works is said, and still works. The network away: likewise."""
+    page = at.page
+    away = {
+        "status": 503,
+        "content_type": "application/problem+json",
+        "json": {
+            "title": "Service Unavailable",
+            "status": 503,
+            "code": "unavailable",
+            "detail": "the delivery log cannot be read now: it takes too long. Deliveries go on meanwhile",
+        },
+    }
+    page.route("**/v1/overview", lambda route: route.fulfill(**away))
+    page.get_by_role("link", name="Events").click()
+    page.get_by_role("link", name="Overview").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The delivery log does not answer.")
+    expect(alert).to_contain_text("webhooks, tests, events and keys work here as always")
+    page.unroute("**/v1/overview")
+    expect(page.locator(".tiles")).to_be_visible()
+    page.context.set_offline(True)
+    expect(alert).to_contain_text("Tocsin cannot be reached.")
+    expect(page.locator(".tiles")).to_be_visible()  # the newest that is known stays
+    page.context.set_offline(False)
+    expect(alert).to_have_count(0)
