@@ -23,8 +23,10 @@ from confluent_kafka import KafkaException
 from tocsin import failpoints, telemetry
 from tocsin import settings as settings_module
 from tocsin.errors import KafkaUnavailable, LedgerUnavailable, RegistryUnavailable, TocsinError
-from tocsin.kafka import clients, clock, topics
+from tocsin.kafka import clients, topics
+from tocsin.kafka.clock import BrokerClock
 from tocsin.kafka.registry import Registry
+from tocsin.kafka.writer import Writer
 from tocsin.settings import Settings
 from tocsin.wire.systems import load_systems
 
@@ -157,20 +159,30 @@ def wait_for_clock(settings: Settings, stop: Stop, now_s: Callable[[], float] = 
 
     Signatures carry this machine's time, and receivers refuse those that are minutes off.
     """
-    topic = topics.Topics(settings.topic_prefix).clock
-    while abs(skew_s := stop.patiently(lambda: clock.skew_s(settings, topic, now_s))) > SKEW_MAX_S:
-        _log.error(
-            "this machine's clock is %+.0f s off the broker's, waiting until it is set right (NTP)", skew_s
-        )
-        stop.asked.wait(SKEW_CHECK_EVERY_S)
+    writer = Writer(settings, linger_ms=0)
+    try:
+        broker = BrokerClock(writer, topics.Topics(settings.topic_prefix).clock)
+        stop.patiently(broker.start)
+        while abs(skew_s := now_s() - broker.now_ms() / 1000) > SKEW_MAX_S and not stop:
+            _log.error(
+                "this machine's clock is %+.0f s off the broker's, waiting until it is set right (NTP)",
+                skew_s,
+            )
+            stop.asked.wait(SKEW_CHECK_EVERY_S)
+        if stop:
+            raise Stopped
+    finally:
+        writer.close()
 
 
 def wait_for_kafka(settings: Settings, stop: Stop) -> None:
     """Return once a broker answers; raises as `prepare`."""
 
+    admin = clients.admin(settings)
+
     def ask() -> None:
         try:
-            clients.admin(settings).list_topics(timeout=2.0)
+            admin.list_topics(timeout=2.0)
         except KafkaException as error:
             raise KafkaUnavailable(_silent(f"Kafka at {settings.kafka}", error.args[0].str())) from error
 

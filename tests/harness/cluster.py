@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import kafka
+from deploy.local.errors import StackError
 from deploy.local.kafka import Kafka
 from deploy.local.settings import HOST, LocalSettings
 from tests.harness.installation import free_port
@@ -21,8 +22,14 @@ SEVERAL: Mapping[str, str] = {
     "transaction.state.log.min.isr": "2",
     "share.coordinator.state.topic.replication.factor": "3",
     "share.coordinator.state.topic.min.isr": "2",
+    # Three of them on a machine that has other work: with the local stack's haste they take each other for dead.
+    "broker.session.timeout.ms": "9000",
+    "broker.heartbeat.interval.ms": "2000",
+    "controller.quorum.request.timeout.ms": "6000",
+    "controller.quorum.fetch.timeout.ms": "6000",
+    "controller.quorum.election.timeout.ms": "3000",
 }
-"""What three nodes keep three times."""
+"""What three nodes keep three times, and how patient they are with each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,25 @@ class Cluster:
         for node in self.nodes:
             node.broker.launch()
         for node in self.nodes:
-            node.broker.start()
+            _await(node.broker)
 
     def kill(self) -> None:
         """Kill all nodes at once."""
         for node in self.nodes:
             node.broker.kill()
+
+
+def _await(broker: Kafka) -> None:
+    """Wait for a node; three that start at once beside other work take longer than one may."""
+    for _ in range(2):
+        try:
+            broker.start()
+        except StackError:
+            if broker.process.pid() is None:
+                raise
+        else:
+            return
+    broker.start()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,8 @@ LONG_AT_KILLS: Final = 100
 def main(arguments: list[str]) -> int:
     """Run a soak and return the exit code."""
     options = _options(arguments)
+    # A soak that is asked to stop takes its processes along.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     # While the broker is down, every client of this process says so several times a second.
     logging.getLogger("tocsin.kafka").setLevel(logging.CRITICAL)
     home = Path(tempfile.mkdtemp(prefix="tocsin-soak-"))
@@ -80,7 +83,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         phases=phases.parse(options.phases if options.phases is not None else _usual_phases(options)),
         calm_kills=1 if short else max(1, kills // 50),
         frozen_most_s=12.0 if short else 60.0,
-        partitions=6 if short else 12,
+        partitions=6 if short or options.nodes > 1 else 12,
         session_s=float(SESSION_S) if short else 10.0,
     )
 

@@ -9,8 +9,8 @@ from typing import Final
 
 TESTS: Final = Path(__file__).parents[1]
 TABLE: Final = TESTS.parent / "docs" / "security.md"
-ROOMS: Final = {"u": "unit", "i": "integration"}
-_NAMED = re.compile(r"`([ui])/([a-z_/]+\.py)::(test_\w+)`")
+ROOMS: Final = {"u": "unit", "i": "integration", "e": "e2e"}
+_NAMED = re.compile(r"`([uie])/([a-z_/]+\.py)::(test_\w+)`")
 
 
 def test_every_test_that_the_table_names_exists() -> None:

@@ -65,8 +65,8 @@ class BrokerClock:
             self._known.set()
 
 
-def skew_s(settings: Settings, topic: str, now_s: Callable[[], float] = time.time) -> float:
-    """Return by how many seconds this machine's clock, `now_s`, is ahead of the broker's.
+def skew_s(settings: Settings, topic: str) -> float:
+    """Return by how many seconds this machine's clock is ahead of the broker's.
 
     Raises:
         KafkaUnavailable: No answer.
@@ -75,6 +75,6 @@ def skew_s(settings: Settings, topic: str, now_s: Callable[[], float] = time.tim
     try:
         clock = BrokerClock(writer, topic)
         clock.start()
-        return now_s() - clock.now_ms() / 1000
+        return time.time() - clock.now_ms() / 1000
     finally:
         writer.close()

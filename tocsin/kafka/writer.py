@@ -129,6 +129,8 @@ class Writer:
         self._closing = True
         self._thread.join(5.0)
         self._producer.purge()
+        # A report that nobody has taken holds the client, and all of its threads, for ever.
+        self._producer.poll(0)
 
     def _produce(self, record: Outgoing, done: Done, wanted: Wanted, tries: int) -> None:
         def report(error: KafkaError | None, message: Message) -> None:
@@ -157,7 +159,9 @@ class Writer:
             self._failed(error.args[0], record, done, wanted, tries)
 
     def _failed(self, error: KafkaError, record: Outgoing, done: Done, wanted: Wanted, tries: int) -> None:
-        if error.fatal():
+        if self._closing:
+            self._leave()
+        elif error.fatal():
             self.failed = KafkaException(error)
             self._leave()
         elif error.code() in _FOR_GOOD:

@@ -18,6 +18,7 @@ export function useWebhookNames() {
 export function DeliveryFilters({ query, names, withStatus, action, onQuery }) {
   const [draft, setDraft] = useState(query);
   const set = (name) => (value) => setDraft({ ...draft, [name]: value });
+  const [wide] = useState(() => matchMedia("(min-width: 641px)").matches);
   const known = [["", "Any"], ...names];
   if (draft.webhook_id && !names.has(draft.webhook_id)) known.push([draft.webhook_id, draft.webhook_id]);
 
@@ -26,7 +27,7 @@ export function DeliveryFilters({ query, names, withStatus, action, onQuery }) {
     onQuery(draft);
   }
 
-  return html`<form class="filters" onSubmit=${submit} role="search">
+  return html`<details class="fold" open=${wide || Object.keys(query).length > 0}><summary>Filters</summary><form class="filters" onSubmit=${submit} role="search">
     <${Choice} label="Webhook" value=${draft.webhook_id} onValue=${set("webhook_id")} options=${known} />
     <${Text} label="Event type" value=${draft.event_type} onValue=${set("event_type")} placeholder=${withStatus ? "drift.alert" : "drift.*"} />
     ${withStatus && html`<${Choice} label="Status" value=${draft.status} onValue=${set("status")} options=${STATUS_CHOICES} />`}
@@ -41,5 +42,5 @@ export function DeliveryFilters({ query, names, withStatus, action, onQuery }) {
         setDraft({});
         onQuery({});
       }}>Clear</button></div>
-  </form>`;
+  </form></details>`;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 
@@ -38,3 +39,18 @@ def test_write_is_kept_while_it_is_put_off_and_given_up_when_it_is_wanted_no_lon
         assert writer.outstanding == 1
     assert writer.flush(5.0)
     assert answers == []
+
+
+def test_closed_writer_leaves_no_threads_behind_though_it_owes_writes() -> None:
+    """A program that waits for its broker makes one after the other."""
+    settings = Settings(_env_file=None, kafka="127.0.0.1:1")  # type: ignore[call-arg]
+
+    def threads_after_one() -> int:
+        made = Writer(settings)
+        made.write(Outgoing("t", None, b""), lambda _: None)
+        made.close()
+        del made
+        return len(os.listdir("/proc/self/task"))
+
+    first = threads_after_one()
+    assert max(threads_after_one() for _ in range(3)) <= first

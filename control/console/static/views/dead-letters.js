@@ -17,7 +17,7 @@ const EVERY_MS = 10_000;
 export function DeadLetters({ query }) {
   const names = useWebhookNames();
   const filters = Object.fromEntries(FILTERS.filter((name) => name !== "status" && query[name]).map((name) => [name, query[name]]));
-  const form = html`<${DeliveryFilters} key=${new URLSearchParams(filters)} query=${filters} names=${names} action="Count" onQuery=${(asked) => go("dead-letters", asked)} />`;
+  const form = html`<${DeliveryFilters} key=${String(new URLSearchParams(filters))} query=${filters} names=${names} action="Count" onQuery=${(asked) => go("dead-letters", asked)} />`;
   return html`<${Head} title="Dead letters"><a href=${to("replays")}>Replays so far</a><//>
     <p class="muted">What could not be delivered. Choose what is meant, look at it, and send it again as one replay.</p>
     ${!allows("replay") && !allows("read") ? html`<${Lacking} scope="replay" what="looking at dead letters" />` : html`${form}<${Meant} filters=${filters} names=${names} />`}`;
@@ -68,7 +68,7 @@ function AskReplay({ selection, count, label, names, onClose }) {
     }}>
     <p>Each is sent again under the same delivery id, with its whole schedule before it. Live deliveries go first all the while.</p>
     <${Text} label="Why" wide value=${why} onValue=${setWhy} maxlength="500" required placeholder="endpoint repaired, incident 4711" hint="It is kept with the replay, for those who ask later." />
-    <${Text} label="Deliveries a second, at most" type="number" min="1" max="1000" value=${rate} onValue=${setRate} hint=${pace > 0 ? `About ${span(count / pace)} in all.` : "More than none."} />
+    <${Text} label="Deliveries a second, at most" type="number" min="1" max="1000" value=${rate} onValue=${setRate} hint=${pace > 0 ? `About ${span(Math.max(count / pace, 1))} in all.` : "More than none."} />
     <${Choice} label="To" value=${target} onValue=${setTarget} options=${[["", "their own webhooks"], ...names]} hint=${target ? "That webhook gets all of them, as tests." : "Where they were meant to go."} />
   <//>`;
 }

@@ -20,7 +20,7 @@ export function Deliveries({ query }) {
   if (!may) return html`<${Head} title="Deliveries" /><${Lacking} scope="read" what="looking at deliveries" />`;
   const { after, ...filters } = query;
   return html`<${Head} title="Deliveries" />
-    <${DeliveryFilters} key=${new URLSearchParams(filters)} query=${filters} names=${names} withStatus action="Search" onQuery=${(asked) => go("deliveries", asked)} />
+    <${DeliveryFilters} key=${String(new URLSearchParams(filters))} query=${filters} names=${names} withStatus action="Search" onQuery=${(asked) => go("deliveries", asked)} />
     <${Answer} answer=${answer} what="Searching">${({ data, next }) => html`
       <${DeliveryTable} deliveries=${data} webhooks=${names} none=${next ? "Nothing so far; there is more to look through." : after ? "That is all." : "No delivery fits that."} />
       <nav class="row between" aria-label="Pages">

@@ -1,6 +1,7 @@
 import { useAnswer } from "../answers.js";
 import { ask } from "../api.js";
 import { Act, Badge, Facts, Head, LackingHint, pretty } from "../controls.js";
+import { useWebhookNames } from "../delivery-filters.js";
 import { html } from "../dom.js";
 import { Answer, Lacking, say } from "../feedback.js";
 import { REASONS } from "../reasons.js";
@@ -16,6 +17,7 @@ export function Delivery({ id }) {
   const may = allows("read");
   const path = `/v1/deliveries/${encodeURIComponent(id)}`;
   const answer = useAnswer(may ? path : null, { everyMs: often });
+  const names = useWebhookNames();
   if (!may) return html`<${Head} title="Delivery" /><${Lacking} scope="read" what="looking at deliveries" />`;
 
   async function resend() {
@@ -33,7 +35,7 @@ export function Delivery({ id }) {
         <${Act} scope="replay" kind="primary" disabled=${delivery.request.body === null && delivery.request.body_base64 === null} why="Its body is not known" onClick=${resend}>Resend<//>
       <//>
       <${LackingHint} scope="replay" what="resending" />
-      <section class="card"><${Summary} delivery=${delivery} /></section>
+      <section class="card"><${Summary} delivery=${delivery} names=${names} /></section>
       <section><h2>Tries</h2><${Timeline} delivery=${delivery} /></section>
       <section class="card"><h2>Request</h2><${Sent} request=${delivery.request} /></section>`}<//>
     ${!answer.data && html`<p><a href=${to("deliveries")}>To all deliveries</a></p>`}`;
@@ -41,13 +43,13 @@ export function Delivery({ id }) {
 
 const often = ({ status }) => (status === "delivered" || status === "dead" ? SETTLED_MS : EVERY_MS);
 
-const Summary = ({ delivery }) => html`<${Facts} pairs=${[
+const Summary = ({ delivery, names }) => html`<${Facts} pairs=${[
   ["Status", html`<${Badge} state=${delivery.status} />${delivery.test ? " a test" : ""}`],
   ["Next try", delivery.status === "retrying" && delivery.next_at ? html`<strong><${Until} at=${delivery.next_at} /></strong> (<${Time} at=${delivery.next_at} />)` : null],
   ["Reason", delivery.reason && `${delivery.reason}${REASONS[delivery.reason] ? `: ${REASONS[delivery.reason]}` : ""}`],
   ["Fault", delivery.fault && delivery.status !== "delivered" ? FAULTS[delivery.fault] : null],
   ["Last error", delivery.status !== "delivered" ? delivery.last_error : null],
-  ["Webhook", html`<a class="break" href=${to(["webhooks", delivery.webhook_id])}>${delivery.webhook_id}</a>`],
+  ["Webhook", html`<a class="break" href=${to(["webhooks", delivery.webhook_id])}>${names.get(delivery.webhook_id) ?? delivery.webhook_id}</a>`],
   ["Event", html`<code class="break">${delivery.event_id}</code> from <code class="break">${delivery.event_source}</code>`],
   ["Happened", html`<${Time} at=${delivery.event_time} />`],
   ["Created", html`<${Time} at=${delivery.created_at} />`],
