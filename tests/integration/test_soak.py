@@ -17,7 +17,7 @@ LINE = re.compile(
 KILLS = 15
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("stack")
 def test_nothing_is_lost_or_forked_and_only_open_posts_are_repeated_in_a_storm_of_kills() -> None:
     """In a process of its own: its contracts have shorter delays, and contracts are read once."""

@@ -12,7 +12,7 @@ import { allows } from "../session.js";
 import { span } from "../times.js";
 
 const RATE = 50;
-const EVERY_MS = 10_000;
+const EVERY_MS = 5000;
 
 export function DeadLetters({ query }) {
   const names = useWebhookNames();
