@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Long ones first: the end of a run is then filled with short ones. Most of them wait more than they compute.
 SUITES := tests/e2e tests/integration tests/unit
-WORKERS := 4
+WORKERS := 3
 export PYTHON
 
 .PHONY: help install up down status demo stack-up stack-down test soak bench check format lock audit clean
@@ -38,7 +38,7 @@ stack-down: $(INSTALLED) ## Stop Kafka and the registry
 	@$(BIN)/python -m deploy.local down
 
 test: $(INSTALLED) ## Run every test; ARGS="-k name" narrows it down
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(SUITES) $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(SUITES) $(ARGS)
 
 soak: $(INSTALLED) ## Kill KILLS (50) processes under load, then compare what was promised with what arrived
 	@$(BIN)/python -m tests.soak --kills $(or $(KILLS),50) $(ARGS)

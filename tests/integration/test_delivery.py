@@ -144,20 +144,6 @@ def test_deleted_subscription_is_certain_before_its_delivery_is_dead_lettered(ru
         assert dead_letter(running, subscription.id)["tocsin_reason"] == "gone"
 
 
-def test_delivery_waits_for_a_subscription_that_its_table_has_not_read_yet(running: Installation) -> None:
-    with Receiver(verify=verified) as receiver:
-        known = running.subscription(receiver.url, secret=SECRET)
-        # As if matched with a version that is written only after the delivery.
-        early = replace(known, id="wh_" + "e" * 24, offset=known.offset + 1)
-        running.write(*running.deliveries(early))
-        ring_bound = running.subscription(receiver.url, secret=SECRET, id=early.id)
-        assert ring_bound.offset == early.offset
-        letter_or_post = running.wait_for(running.topics.attempts, lambda m: m.key() == early.id.encode())
-    # The secret was sealed for another id, so that what is decided is `no_secret`, not `gone`.
-    decoded = pipeline.decoder(running.registry, "attempt")(letter_or_post[0].value()).record
-    assert decoded["reason"] == "no_secret"
-
-
 @pytest.mark.parametrize(
     "value",
     [b"{}", b"\x00\x00\x00", b"\x00\xff\xff\xff\xffxx", None],
