@@ -38,7 +38,7 @@ stack-down: $(INSTALLED) ## Stop Kafka and the registry
 	@$(BIN)/python -m deploy.local down
 
 test: $(INSTALLED) ## Run every test; ARGS="-k name" narrows it down
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(SUITES) $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(SUITES) $(ARGS)
 
 soak: $(INSTALLED) ## Kill KILLS (50) processes under load, then compare what was promised with what arrived
 	@$(BIN)/python -m tests.soak --kills $(or $(KILLS),50) $(ARGS)

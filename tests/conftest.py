@@ -39,14 +39,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
                 _started_by_a_run().unlink()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one worker process where they share what is slow to start."""
-    for item in items:
-        if "unit" not in item.path.parts and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 def _started_by_a_run() -> Path:
     return local_settings.load().run / "started-by-tests"
 

@@ -24,7 +24,7 @@ from tocsin.deliveries import Progress
 from tocsin.keys import OPERATE, SCOPES
 
 # They use the installation that other tests share: one worker process makes it, for all of them.
-pytestmark = [pytest.mark.xdist_group("shared"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LINE = re.compile(
     r"soak: (\d+) events, (\d+) deliveries, (\d+) kills, 0 lost, 0 forked, (\d+) repeated \(bound (\d+)\)"
 )
-KILLS = 15
+KILLS = 10
 
 
 @pytest.mark.timeout(400)

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from standardwebhooks import Webhook
 
 from deploy.local.demo.receiver import Received
@@ -16,8 +15,6 @@ from tests.harness.receiver import Receiver
 from tocsin import Publisher
 from tocsin.keys import OPERATE, SCOPES
 from tocsin.wire.systems import load_systems
-
-pytestmark = pytest.mark.xdist_group("shared")
 
 WITHIN_S = 30.0
 

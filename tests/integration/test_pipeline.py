@@ -19,9 +19,6 @@ from tocsin import Publisher
 from tocsin.kafka.writer import Outgoing
 from tocsin.wire.systems import load_systems
 
-# They share one installation: one worker process makes it, for all of them.
-pytestmark = pytest.mark.xdist_group("shared")
-
 PLAIN_SYSTEMS = sorted(name for name, system in load_systems().items() if not system.https_only)
 
 

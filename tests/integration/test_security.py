@@ -43,7 +43,6 @@ REVOKED_WITHIN_S: Final = 5.0
 OLD, NEW = secrets.new_key_line("old"), secrets.new_key_line("new")
 
 # They share one installation: one worker process makes it, for all of them.
-pytestmark = pytest.mark.xdist_group("security")
 
 
 @pytest.fixture(scope="module")
