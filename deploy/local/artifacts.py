@@ -16,6 +16,7 @@ from deploy.local import debian
 from deploy.local.errors import StackError
 from deploy.local.progress import Say, step
 from deploy.local.settings import KAFKA_VERSION, REGISTRY_VERSION
+from deploy.local.turns import alone
 
 POM = Path(__file__).with_name("pom.xml")
 REGISTRY_ARTIFACT = f"io.apicurio:apicurio-registry-app:{REGISTRY_VERSION}:tar.gz:all"
@@ -53,13 +54,14 @@ def _fetch(text: str, target: Path, goal: list[str], java_home: Path, say: Say) 
         return target
     if not shutil.which("mvn"):
         debian.install("maven", "Maven (mvn), which fetches Kafka and the registry,", say)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _require_room(target.parent)
-    part = target.with_name(f"{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    with step(say, text):
-        _maven(goal, part, java_home)
-    part.rename(target)
+    with alone(target.parent):
+        if not target.exists():
+            _require_room(target.parent)
+            part = target.with_name(f"{target.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            with step(say, text):
+                _maven(goal, part, java_home)
+            part.rename(target)
     return target
 
 

