@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, cast
 
-from confluent_kafka import Message
-
 from tocsin import deliveries, fanout, filters, intake, patterns
 from tocsin.errors import Undecodable
 from tocsin.intake import Arrived
 from tocsin.kafka import groups, partitioner, snapshot
 from tocsin.kafka.codec import Decoder, Headers
-from tocsin.kafka.reader import Record
+from tocsin.kafka.reader import Record, record_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.matching import Index
@@ -151,7 +149,7 @@ class Search:
         within = {partition: end[partition] for partition in begins if partition in end}
         first = {partition: max(begins[partition], (start or {}).get(partition, 0)) for partition in within}
         for message in snapshot.read(self._settings, topic, within, start=first, idle=idle):
-            yield self._looked(_record(message), fates)
+            yield self._looked(record_of(message), fates)
 
     def _looked(self, record: Record, fates: Mapping[str, Fate]) -> Looked:
         passed = Looked(record.partition, record.offset, record.timestamp_ms, record.headers)
@@ -207,20 +205,6 @@ def _decided(headers: Headers) -> tuple[str, Fate]:
     if verdict == "delivered":
         return delivery_id, "delivered"
     return delivery_id, "dead" if verdict == "dead_letter" else "waiting"
-
-
-def _record(message: Message) -> Record:
-    headers = cast(list[tuple[str, bytes | None]], message.headers() or [])
-    return Record(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        epoch=0,
-        key=message.key(),
-        value=message.value(),
-        headers=headers,
-        timestamp_ms=message.timestamp()[1],
-    )
 
 
 def _header(record: Record, name: str) -> str | None:

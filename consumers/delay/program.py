@@ -148,17 +148,7 @@ class Delaying:
         _log.error(
             "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
         )
-        self._quarantine.put(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp_ms,
-            key=record.key,
-            value=record.value,
-            headers=record.headers,
-            reason=reason,
-            done=partial(self._finish, record),
-        )
+        self._quarantine.put(record, reason, partial(self._finish, record))
 
     def _finish(self, record: Record) -> None:
         self.reader.finish(record)

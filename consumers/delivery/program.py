@@ -154,17 +154,7 @@ class Delivering:
         _log.error(
             "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
         )
-        self._quarantine.put(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp_ms,
-            key=record.key,
-            value=record.value,
-            headers=record.headers,
-            reason=reason,
-            done=lambda: self.reader.finish(record),
-        )
+        self._quarantine.put(record, reason, lambda: self.reader.finish(record))
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         self._loop.call_soon_threadsafe(self._guarded, function, *arguments)

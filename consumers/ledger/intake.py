@@ -10,14 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from tocsin import failpoints
 from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
-from tocsin.kafka.reader import Part, Record
+from tocsin.kafka.reader import Part, Record, record_of
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
 
@@ -111,7 +111,7 @@ class Intake:
             if size > GATHER_BYTES:
                 break
         failpoints.hit("reader.after_poll")
-        return [record for record in map(_record, self._gathered) if record.part in self._held]
+        return [record for record in map(record_of, self._gathered) if record.part in self._held]
 
     def projected(self, last: Mapping[Part, Record]) -> None:
         """Note the last records of a batch that the store has taken, and all of whose announcements are made."""
@@ -241,17 +241,3 @@ def _intact(message: Message) -> bool:
 
 def _part(message: Message) -> Part:
     return Part(message.topic() or "", message.partition() or 0)
-
-
-def _record(message: Message) -> Record:
-    headers: Any = message.headers() or []
-    return Record(
-        message.topic() or "",
-        message.partition() or 0,
-        message.offset() or 0,
-        0,
-        message.key(),
-        message.value(),
-        headers,
-        message.timestamp()[1],
-    )

@@ -146,17 +146,7 @@ class Ledgering:
         _log.error(
             "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
         )
-        self._quarantine.put(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp_ms,
-            key=record.key,
-            value=record.value,
-            headers=record.headers,
-            reason=reason,
-            done=lambda: None,
-        )
+        self._quarantine.put(record, reason, lambda: None)
         while not self._writer.flush(AGAIN_AFTER_S):
             self._writer.check()
             if self._stop:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import cast
 
 from confluent_kafka import Message
 
@@ -13,9 +12,9 @@ from consumers.router.outbox import Outbox
 from consumers.router.program import LIMITS, Routing
 from tocsin import lifecycle
 from tocsin.kafka import pipeline
-from tocsin.kafka.codec import Decoder, Headers
+from tocsin.kafka.codec import Decoder
 from tocsin.kafka.quarantine import Quarantine
-from tocsin.kafka.reader import Reader
+from tocsin.kafka.reader import Reader, record_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.standing import StandingSubscriptions
 from tocsin.kafka.topics import Topics
@@ -69,17 +68,7 @@ def main(settings: Settings, stop: Stop) -> None:
 
 def _set_aside(quarantine: Quarantine) -> Callable[[Message, str], None]:
     def poison(message: Message, reason: str) -> None:
-        quarantine.put(
-            topic=message.topic() or "",
-            partition=message.partition() or 0,
-            offset=message.offset() or 0,
-            timestamp_ms=message.timestamp()[1],
-            key=message.key(),
-            value=message.value(),
-            headers=cast(Headers, message.headers() or []),
-            reason=reason,
-            done=lambda: None,
-        )
+        quarantine.put(record_of(message), reason, lambda: None)
 
     return poison
 

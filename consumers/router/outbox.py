@@ -78,17 +78,7 @@ class Outbox:
             "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
         )
         effects.begin()
-        self._quarantine.put(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp_ms,
-            key=record.key,
-            value=record.value,
-            headers=record.headers,
-            reason=reason,
-            done=effects.end,
-        )
+        self._quarantine.put(record, reason, effects.end)
 
     def _written(
         self, source: Record, delivery_id: str, size: int, effects: Effects, written: Written

@@ -9,6 +9,7 @@ from tests.harness.installation import Installation
 from tests.integration.test_cli import write_history
 from tests.integration.test_jobs import reach
 from tocsin.kafka.quarantine import Quarantine
+from tocsin.kafka.reader import Record
 from tocsin.kafka.writer import Writer
 
 
@@ -17,15 +18,18 @@ def set_aside(own: Installation, value: bytes) -> None:
     writer, done = Writer(own.settings), threading.Event()
     try:
         Quarantine(writer, own.registry, own.topics, "router").put(
-            topic=own.topics.events("governlayer"),
-            partition=0,
-            offset=7,
-            timestamp_ms=1_795_255_200_000,
-            key=b"acme",
-            value=value,
-            headers=[("ce_type", b"drift.alert"), ("ce_organization", b"acme")],
-            reason="unknown magic byte 0x07",
-            done=done.set,
+            Record(
+                topic=own.topics.events("governlayer"),
+                partition=0,
+                offset=7,
+                epoch=0,
+                key=b"acme",
+                value=value,
+                headers=[("ce_type", b"drift.alert"), ("ce_organization", b"acme")],
+                timestamp_ms=1_795_255_200_000,
+            ),
+            "unknown magic byte 0x07",
+            done.set,
         )
         assert done.wait(10.0)
     finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from tocsin.kafka import pipeline
+from tocsin.kafka.reader import Record
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Writer, Written
@@ -21,50 +22,39 @@ class Quarantine:
         self._program = program
         self._encode = pipeline.encoder(registry, topics, "quarantined")
 
-    def put(
-        self,
-        *,
-        topic: str,
-        partition: int,
-        offset: int,
-        timestamp_ms: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Sequence[tuple[str, bytes | None]],
-        reason: str,
-        done: Callable[[], None],
-    ) -> None:
+    def put(self, record: Record, reason: str, done: Callable[[], None]) -> None:
         """Set a record aside; `done` is called once that is acknowledged.
 
         If it can never be, the writer fails and with it the program: committing past a record that stands
         nowhere would lose it.
         """
         reason = reason[:REASON_MAX_CHARS]
-        record = {
-            "source_topic": topic,
-            "source_partition": partition,
-            "source_offset": offset,
-            "source_timestamp": max(timestamp_ms, 0),
+        source = f"{record.topic}/{record.partition}/{record.offset}"
+        value = {
+            "source_topic": record.topic,
+            "source_partition": record.partition,
+            "source_offset": record.offset,
+            "source_timestamp": max(record.timestamp_ms, 0),
             "program": self._program,
             "reason": reason,
-            "key": key,
-            "value": value,
-            "headers": [{"name": name, "value": data} for name, data in headers],
+            "key": record.key,
+            "value": record.value,
+            "headers": [{"name": name, "value": data} for name, data in record.headers],
         }
 
         def written(outcome: Written) -> None:
             if outcome.error is not None:
-                raise RuntimeError(f"quarantine of {topic}/{partition}/{offset} failed: {outcome.error}")
+                raise RuntimeError(f"quarantine of {source} failed: {outcome.error}")
             done()
 
         self._writer.write(
             Outgoing(
                 self._topic,
-                topic.encode(),
-                self._encode(record),
+                record.topic.encode(),
+                self._encode(value),
                 [
                     ("tocsin_reason", reason.encode()),
-                    ("tocsin_source", f"{topic}/{partition}/{offset}".encode()),
+                    ("tocsin_source", source.encode()),
                 ],
             ),
             written,

@@ -76,6 +76,21 @@ class Record(NamedTuple):
         return Part(self.topic, self.partition)
 
 
+def record_of(message: Message, epoch: int = 0) -> Record:
+    """Return a message as a record; `epoch` matters only to those who read in a group."""
+    headers: Any = message.headers() or []
+    return Record(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        epoch,
+        message.key(),
+        message.value(),
+        headers,
+        message.timestamp()[1],
+    )
+
+
 class Hooks(Protocol):
     """What a program does when its share of the partitions changes; called on the owner's thread."""
 
@@ -264,23 +279,12 @@ class Reader:
         is_fresh = state.marks_from is not None and offset >= state.marks_from
         if not state.window.receive(offset, self._marks.get(part.partition) if is_fresh else None):
             return None
-        value = message.value()
         size = len(message)
         state.sizes[offset] = size
         state.held_bytes += size
         self._unfinished += 1
         self._grown.add(part)
-        headers: Any = message.headers() or []
-        return Record(
-            part.topic,
-            part.partition,
-            offset,
-            state.epoch,
-            message.key(),
-            value,
-            headers,
-            message.timestamp()[1],
-        )
+        return record_of(message, state.epoch)
 
     def _settle(self) -> None:
         while self._finished:
