@@ -5,9 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import cast
-
-from confluent_kafka import Message
 
 from control import pacing
 from control import settings as settings_module
@@ -22,17 +19,16 @@ from control.overtaken import Overtaken
 from control.services import Services
 from control.store import Store
 from control.trail import Trail
-from tocsin import lifecycle, secrets, soundness, subscriptions
+from tocsin import lifecycle, secrets
 from tocsin.destinations import policy_of
 from tocsin.http.admission import Gate, key_table
 from tocsin.http.rate import Limiter
 from tocsin.http.server import listen, serve
 from tocsin.jobs import Row
 from tocsin.kafka import jobrows, pipeline, trail
-from tocsin.kafka.codec import Headers
 from tocsin.kafka.jobrows import JobRows
 from tocsin.kafka.registry import Registry
-from tocsin.kafka.standing import health_table
+from tocsin.kafka.standing import health_table, written_table
 from tocsin.kafka.tables import Table
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Writer
@@ -112,25 +108,11 @@ def main(settings: Settings, stop: Stop) -> None:
 def _table(
     settings: Settings, topics: Topics, registry: Registry, directory: Directory, overtaken: Overtaken
 ) -> Table[Subscription]:
-    decode = pipeline.decoder(registry, "subscription")
-
     def changed(key: str, subscription: Subscription | None) -> None:
         directory.update(key, subscription)
         overtaken.settle(key)
 
-    def row(message: Message) -> Subscription:
-        record = decode(message.value(), cast(Headers, message.headers() or [])).record
-        known = subscriptions.from_record(record, message.offset() or 0)
-        return soundness.sound(known, (message.key() or b"").decode("utf-8", "replace"))
-
-    return Table(
-        settings,
-        topics.subscriptions,
-        row,
-        on_change=changed,
-        supersedes=subscriptions.supersedes,
-        on_overtaken=overtaken.note,
-    )
+    return written_table(settings, topics, registry, changed, on_overtaken=overtaken.note)
 
 
 def _say_what_matters(settings: Settings, key_count: int) -> None:

@@ -43,7 +43,7 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
         methods=["POST"],
         response_model=Rewrapped,
         tags=["operations"],
-        responses=problems(*ALWAYS, 408, 409, 413, 415),
+        responses=problems(*ALWAYS, 409, *BODY),
         openapi_extra=body(Rewrap.model_json_schema()),
     )
     app.include_router(_keys(), prefix=keys.PATH)
@@ -84,7 +84,7 @@ def _router(requests: Requests) -> APIRouter:
         methods=["POST"],
         status_code=201,
         response_model=Webhook,
-        responses=problems(408, 413, 415),
+        responses=problems(*BODY),
         openapi_extra=body(requests.schema()),
     )
     router.add_api_route(
@@ -93,7 +93,7 @@ def _router(requests: Requests) -> APIRouter:
         methods=["POST"],
         status_code=202,
         response_model=TrialSent,
-        responses=problems(404, 408, 413, 415),
+        responses=problems(404, *BODY),
         openapi_extra=body(Trial.model_json_schema()),
     )
     router.add_api_route("", webhooks.list_, methods=["GET"], response_model=WebhookPage)
@@ -105,7 +105,7 @@ def _router(requests: Requests) -> APIRouter:
         webhooks.change,
         methods=["PATCH"],
         response_model=Webhook,
-        responses=problems(404, 408, 412, 413, 415),
+        responses=problems(404, 412, *BODY),
         openapi_extra=body(WebhookChange.model_json_schema()),
     )
     router.add_api_route(
@@ -113,7 +113,7 @@ def _router(requests: Requests) -> APIRouter:
         webhooks.rotate,
         methods=["POST"],
         response_model=Webhook,
-        responses=problems(404, 408, 409, 412, 413, 415),
+        responses=problems(404, 409, 412, *BODY),
         openapi_extra=body(Rotation.model_json_schema()),
     )
     router.add_api_route(

@@ -46,7 +46,9 @@ class StandingSubscriptions:
     ) -> None:
         self._on_change = on_change
         self._changing = threading.Lock()
-        self._written = _written(settings, topics, registry, self._subscription_changed, on_poison)
+        self._written = written_table(
+            settings, topics, registry, self._subscription_changed, on_poison=on_poison
+        )
         self._health = health_table(settings, topics, registry, self._health_changed, on_poison)
 
     @property
@@ -137,13 +139,16 @@ def health_table(
     )
 
 
-def _written(
+def written_table(
     settings: Settings,
     topics: Topics,
     registry: Registry,
     on_change: Callable[[str, Subscription | None], None],
-    on_poison: OnPoison | None,
+    *,
+    on_poison: OnPoison | None = None,
+    on_overtaken: Callable[[str, int], None] | None = None,
 ) -> Table[Subscription]:
+    """Return the table of `tocsin.subscriptions` as they were written, by id; the callbacks are `Table`'s."""
     decode = pipeline.decoder(registry, "subscription")
 
     def row(message: Message) -> Subscription:
@@ -158,4 +163,5 @@ def _written(
         on_change=on_change,
         on_poison=on_poison,
         supersedes=subscriptions.supersedes,
+        on_overtaken=on_overtaken,
     )
