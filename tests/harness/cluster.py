@@ -123,6 +123,7 @@ def _nodes(home: Path, lib: Path, count: int, overrides: Mapping[str, str]) -> I
     voters = ",".join(f"{n}@{HOST}:{each.kafka_controller_port}" for n, each in enumerate(settings, 1))
     for number, each in enumerate(settings, 1):
         each.home.mkdir(parents=True, exist_ok=True)
+        lib.mkdir(parents=True, exist_ok=True)
         if not each.lib.exists():
             each.lib.symlink_to(lib)
         proxy = Proxy(free_port())
