@@ -6,7 +6,6 @@ may read.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import socket
@@ -19,6 +18,7 @@ from typing import Final, Self, cast
 
 import httpx
 
+from consumers.delivery.deadlines import Deadlines
 from consumers.delivery.guard import Guard
 from consumers.delivery.outcome import Answered, Failed, FailureKind, Outcome
 from consumers.delivery.transport import GuardedTransport, tls_context
@@ -70,6 +70,7 @@ class DeliveryClient:
         self._transport: httpx.AsyncBaseTransport = GuardedTransport(
             guard or Guard(policy), tls=tls or tls_context(), limit=limit
         )
+        self._deadlines = Deadlines()
         self._body_s = body_s
         # Endpoints are few and their URLs do not change: what policy says of a URL is remembered.
         self._accept = lru_cache(maxsize=10_000)(
@@ -109,15 +110,15 @@ class DeliveryClient:
         Returns:
             What it came to. Nothing is raised but `asyncio.CancelledError`.
         """
-        loop, start_s = asyncio.get_running_loop(), time.monotonic()
+        start_s = time.monotonic()
         response: httpx.Response | None = None
         kept = bytearray()
         complete = False
         try:
-            async with asyncio.timeout(min(timeout_s, TIMEOUT_MAX_S)) as clock:
+            with self._deadlines.within(min(timeout_s, TIMEOUT_MAX_S)) as deadline:
                 request = self._request(url, headers, body, https_only=https_only)
                 response = await self._transport.handle_async_request(request)
-                clock.reschedule(loop.time() + self._body_s)
+                deadline.restart(self._body_s)
                 complete = await _read(response, kept)
         except Exception as error:
             # The status decides: what breaks after the head changes nothing.

@@ -6,27 +6,28 @@ above knows httpx's interface alone, so either side can be exchanged.
 
 from __future__ import annotations
 
-import io
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 import certifi
 import httpx
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict
+from aiohttp.streams import StreamReader
 from yarl import URL
 
 from consumers.delivery.bounds import ResponseRefused
 from consumers.delivery.guard import Guard, GuardedConnector
 
-_ADDED_BY_AIOHTTP: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-
-_BODY_COPIED_BYTES: Final = 1 << 20
-"""aiohttp wants larger bodies as files, so that it writes them in pieces."""
+_UNTIMED: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)
+_KNOWN: Final = (ResponseRefused, aiohttp.ClientError, HttpProcessingError, TimeoutError, ValueError)
+_CONTROL: Final = bytes({*range(0x20), 0x7F} - {0x09})
 
 
 def tls_context(ca: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
@@ -52,16 +53,20 @@ def tls_context(ca: Path | None = None, *, verify: bool = True) -> ssl.SSLContex
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends requests to where the guard lets them go. Belongs to the loop that is running when it is made."""
+    """Sends requests to where the guard lets them go. Belongs to the loop that is running when it is made.
+
+    It takes connections, TLS and the parser of answers from aiohttp, and writes requests itself: what goes out is known
+    to the byte already, and aiohttp's session and request objects cost more than the rest of a POST.
+    """
 
     def __init__(self, guard: Guard, *, tls: ssl.SSLContext, limit: int = 0) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=GuardedConnector(guard, tls=tls, limit=limit),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            auto_decompress=False,
-            trust_env=False,
-            skip_auto_headers=_ADDED_BY_AIOHTTP,
+        self._connector = GuardedConnector(guard, tls=tls, limit=limit)
+        self._loop = asyncio.get_running_loop()
+        # Origins are few. aiohttp asks a request where it goes; of ours it sees this one for each origin.
+        self._origin = lru_cache(maxsize=10_000)(
+            lambda scheme, host, port: aiohttp.ClientRequest(
+                "POST", URL.build(scheme=scheme, host=host, port=port), loop=self._loop
+            )
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -72,51 +77,83 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: No answer came; the cause is chained.
         """
-        body = request.read()
-        with _as_httpx():
-            response = await self._session.request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=CIMultiDict((name.decode(), value.decode()) for name, value in request.headers.raw),
-                data=body if len(body) < _BODY_COPIED_BYTES else io.BytesIO(body),
-                allow_redirects=False,
+        at, message = request.url, _message(request)
+        try:
+            connection = await self._connector.connect(
+                self._origin(at.scheme, at.raw_host.decode(), at.port), [], _UNTIMED
             )
+            try:
+                head, body = await _exchange(connection, message)
+            except BaseException:
+                connection.close()
+                raise
+        except _KNOWN as error:
+            raise _as_httpx(error) from error
         return httpx.Response(
-            response.status, headers=response.raw_headers, stream=ResponseBody(response), request=request
+            head.code, headers=head.raw_headers, stream=ResponseBody(connection, body), request=request
         )
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        await self._connector.close()
 
 
 class ResponseBody(httpx.AsyncByteStream):
     """A response's body as it comes in; closing it before its end closes the connection."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, connection: Connection, content: StreamReader) -> None:
+        self._connection = connection
+        self._content = content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        with _as_httpx():
-            chunk = await self._response.content.readany()
+        try:
+            chunk = await self._content.readany()
+        except _KNOWN as error:
+            raise _as_httpx(error) from error
         if not chunk:
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
-        self._response.close()
+        transport = self._connection.transport
+        # An answer that came before its request was read leaves the rest of that in the way of the next one.
+        if self._content.is_eof() and transport is not None and not transport.get_write_buffer_size():
+            self._connection.release()
+        else:
+            self._connection.close()
 
 
-@contextmanager
-def _as_httpx() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientConnectorError, TimeoutError) as error:
-        raise httpx.ConnectError(type(error).__name__) from error
-    except aiohttp.ClientConnectionError as error:
-        raise httpx.ReadError(type(error).__name__) from error
-    except (ResponseRefused, aiohttp.ClientError, HttpProcessingError, ValueError) as error:
-        raise httpx.RemoteProtocolError(type(error).__name__) from error
+def _message(request: httpx.Request) -> bytes:
+    """Return a request as it goes over the wire.
+
+    Raises:
+        httpx.LocalProtocolError: A header holds what would end it, or is no text.
+    """
+    lines = [b"POST %b HTTP/1.1" % request.url.raw_path]
+    lines += [b"%b: %b" % pair for pair in request.headers.raw]
+    for line in lines:
+        if line.translate(None, _CONTROL) != line:
+            raise httpx.LocalProtocolError("a header holds a control character")
+    return b"\r\n".join([*lines, b"", request.read()])
+
+
+async def _exchange(connection: Connection, message: bytes) -> tuple[RawResponseMessage, StreamReader]:
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None or transport.is_closing():
+        raise aiohttp.ClientConnectionResetError("the connection was closed before the request")
+    protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+    transport.write(message)
+    return await protocol.read()
+
+
+def _as_httpx(error: Exception) -> httpx.TransportError:
+    match error:
+        case aiohttp.ClientConnectorError() | TimeoutError():
+            return httpx.ConnectError(type(error).__name__)
+        case aiohttp.ClientConnectionError():
+            return httpx.ReadError(type(error).__name__)
+        case _:
+            return httpx.RemoteProtocolError(type(error).__name__)
