@@ -72,7 +72,7 @@ class Delaying:
     def revoking(self, parts: Sequence[Part], deadline_s: float) -> None:
         """Forget what waits in these partitions, and let what goes on already be acknowledged."""
         self._forget_waiting(parts)
-        self._in_flight.drain(parts, deadline_s)
+        self._in_flight.drain(parts, deadline_s, self._writer.wait)
         self._in_flight.forget(parts)
 
     def lost(self, parts: Sequence[Part]) -> None:

@@ -67,7 +67,12 @@ async def _run(settings: Settings, stop: Stop) -> None:
     keyring = secrets.load_keyring(settings)
     keyring.require(table.rows())
     total = in_flight_max(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    writer = Writer(settings, linger_ms=DECISION_LINGER_MS, timeout_s=DECISION_SHARE * settings.session_s)
+    writer = Writer(
+        settings,
+        linger_ms=DECISION_LINGER_MS,
+        timeout_s=DECISION_SHARE * settings.session_s,
+        own_thread=False,
+    )
     warmup = Warmup(settings, topics.attempts)
     client = DeliveryClient(policy, tls=tls_context(settings.ca_file), limit=total)
     delivering = Delivering(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from tocsin import deliveries, events
 from tocsin.deliveries import Attempt, Decision
@@ -16,21 +16,20 @@ from tocsin.kafka.writer import Outgoing, Wanted, Writer, Written
 
 CONNECTOR = b"tocsin"
 STALLED_S = 2.0
+SERVE_EVERY_S = 0.002
+"""Between two looks for acknowledgements, while some are owed."""
 UNDECIDED_MOST = 512
 """Writes not yet acknowledged; a crash repeats their POSTs. At 5 ms for an acknowledgement, 100,000 a second fit."""
 
 
 class Outbox:
-    """Writes of one process; acknowledgements come back on the event loop.
+    """Writes of one process; acknowledgements come back on the event loop, which serves the writer.
 
     Args:
-        writer: The producer.
+        writer: The producer, without a thread of its own.
         topics: Topic names.
         encode: Encoder of attempt records.
-        loop: Where acknowledgements are handed to.
-
-    Attributes:
-        failed: Why the program must stop: a write that can never succeed, or what an acknowledgement led to.
+        loop: Where this is used.
     """
 
     def __init__(
@@ -44,10 +43,13 @@ class Outbox:
         self._topics = topics
         self._encode = encode
         self._loop = loop
-        self.failed: BaseException | None = None
-        self._acknowledged: deque[tuple[Callable[[Written], None], Written]] = deque()
-        self._waking = False
+        self._serving = False
         self._moved_at_s = 0.0
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why the program must stop: a write that can never succeed, or what an acknowledgement led to."""
+        return self._writer.failed
 
     @property
     def owed(self) -> int:
@@ -109,30 +111,32 @@ class Outbox:
             headers += _dead_letter_headers(record, system, decision)
         self._write(Outgoing(topic, record.key, record.value, headers), lambda _: done(), wanted)
 
+    def serve(self) -> None:
+        """Take acknowledgements, also of what others write with this writer; what follows from them happens now."""
+        owed = self._writer.outstanding
+        self._writer.serve()
+        if self._writer.outstanding < owed:
+            self._moved_at_s = time.monotonic()
+
     def _write(self, outgoing: Outgoing, then: Callable[[Written], None], wanted: Wanted) -> None:
         if not self._writer.outstanding:
             self._moved_at_s = time.monotonic()
-        self._writer.write(outgoing, lambda written: self._hand_over(then, written), wanted=wanted)
+        self._writer.write(outgoing, partial(_acknowledged, then), wanted=wanted)
+        if not self._serving:
+            self._serving = True
+            self._loop.call_later(SERVE_EVERY_S, self._serve_while_owed)
 
-    def _hand_over(self, then: Callable[[Written], None], written: Written) -> None:
-        """Called on the writer's thread: one wake-up of the loop serves all that came meanwhile."""
-        self._acknowledged.append((then, written))
-        if not self._waking:
-            self._waking = True
-            self._loop.call_soon_threadsafe(self._serve)
+    def _serve_while_owed(self) -> None:
+        self.serve()
+        self._serving = self._writer.outstanding > 0
+        if self._serving:
+            self._loop.call_later(SERVE_EVERY_S, self._serve_while_owed)
 
-    def _serve(self) -> None:
-        self._waking = False
-        self._moved_at_s = time.monotonic()
-        while self._acknowledged:
-            then, written = self._acknowledged.popleft()
-            try:
-                if written.error is not None:
-                    raise RuntimeError(f"a decision or its effect can never be written: {written.error}")
-                then(written)
-            except BaseException as error:
-                self.failed = error
-                raise
+
+def _acknowledged(then: Callable[[Written], None], written: Written) -> None:
+    if written.error is not None:
+        raise RuntimeError(f"a decision or its effect can never be written: {written.error}")
+    then(written)
 
 
 def _dead_letter_headers(record: Record, system: str, decision: Decision) -> list[tuple[str, bytes]]:

@@ -228,6 +228,7 @@ class Delivering:
         while not stop and (error := self.failed or self._outbox.failed) is None:
             self._saturation.note(time.monotonic(), saturation.wanted_s())
             self._match_again()
+            self._outbox.serve()
             self._pump()
             await self._relieve()
             await asyncio.sleep(PUMP_EVERY_S)

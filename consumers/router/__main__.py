@@ -29,7 +29,7 @@ def main(settings: Settings, stop: Stop) -> None:
     """Put the program together and run it until it is asked to stop."""
     topics, contracts = Topics(settings.topic_prefix), load_systems()
     registry = Registry(settings.registry, timeout_s=settings.session_s / 5, patiently=stop.patiently)
-    writer = Writer(settings)
+    writer = Writer(settings, own_thread=False)
     quarantine = Quarantine(writer, registry, topics, "router")
     index = Index(
         {name: system.event_types for name, system in contracts.items()},

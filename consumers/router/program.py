@@ -5,7 +5,7 @@
     group     <prefix>.router
     commit    an event is finished once all of its deliveries are acknowledged; one that nobody wants at once
 
-One thread, which polls between small portions of work. An event is matched only against a table that was complete
+One thread, which polls and takes acknowledgements between small portions of work. An event is matched only against a table that was complete
 `EFFECTIVE_MARGIN_S` ago or later, measured after the event was fetched: so a subscription whose change was
 acknowledged that long before an event was published is always seen by it. A crash in the middle of an event repeats
 some of its deliveries with the same ids, and whoever delivers drops them.
@@ -42,7 +42,7 @@ PORTION_S: Final = 0.05
 """How long is worked between two polls."""
 IDLE_POLL_S: Final = 0.1
 BLOCKED_POLL_S: Final = 0.005
-"""How long a poll waits while there is work that may not be done yet: acknowledgements come in milliseconds."""
+"""How long a poll waits while there is work that may not be done yet, or acknowledgements are to come."""
 REGISTRY_AGAIN_S: Final = 1.0
 """How long a publisher's events wait when the registry did not answer for the first of them."""
 
@@ -89,7 +89,7 @@ class Routing:
         self._backlog.drop(parts)
         if self._current is not None and self._current[0].part in parts:
             self._finish_current(deadline_s)
-        self._in_flight.drain(parts, deadline_s)
+        self._in_flight.drain(parts, deadline_s, self._writer.wait)
         self._forget(parts)
 
     def lost(self, parts: Sequence[Part]) -> None:
@@ -107,13 +107,15 @@ class Routing:
             for record in self.reader.poll(self._poll_timeout_s()):
                 self._backlog.add(record)
             self._work(time.monotonic() + PORTION_S)
+            self._writer.serve()
             self._writer.check()
         self._finish_current(stop.deadline)
 
     def _poll_timeout_s(self) -> float:
         if self._may_work():
             return 0.0
-        return BLOCKED_POLL_S if self._current is not None or len(self._backlog) else IDLE_POLL_S
+        waits = self._current is not None or len(self._backlog) or self._writer.outstanding
+        return BLOCKED_POLL_S if waits else IDLE_POLL_S
 
     def _work(self, until_s: float) -> None:
         while self._may_work() and time.monotonic() < until_s:
@@ -127,7 +129,7 @@ class Routing:
             if self._outbox.has_room():
                 self._step()
             else:
-                time.sleep(0.001)
+                self._writer.wait(0.001)
 
     def _may_work(self) -> bool:
         if not self._outbox.has_room() or not self.reader.alive():

@@ -71,15 +71,24 @@ def _always() -> bool:
 
 
 class Writer:
-    """An idempotent producer with its own thread, on which every `done` is called.
+    """An idempotent producer. Every `done` is called on its own thread, or on the one that calls `serve`.
 
     Args:
         settings: Where Kafka is.
         linger_ms: How long a batch may wait to grow.
         timeout_s: Bound on one try; see `clients.producer`.
+        own_thread: Without it, its owner calls `serve` every few milliseconds. Each acknowledgement that comes on
+            another thread takes the interpreter's lock from the one that works, twice.
     """
 
-    def __init__(self, settings: Settings, *, linger_ms: float = 1.0, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        linger_ms: float = 1.0,
+        timeout_s: float | None = None,
+        own_thread: bool = True,
+    ) -> None:
         self._producer = clients.producer(settings, linger_ms=linger_ms, timeout_s=timeout_s)
         self._retries: list[tuple[float, int, Outgoing, Done, Wanted, int]] = []
         self._tie = itertools.count()
@@ -88,8 +97,10 @@ class Writer:
         self._idle = threading.Condition(self._lock)
         self._closing = False
         self.failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if own_thread:
+            self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+            self._thread.start()
 
     @property
     def outstanding(self) -> int:
@@ -116,18 +127,44 @@ class Writer:
     def flush(self, timeout_s: float) -> bool:
         """Wait until every write has ended; return whether that was so within `timeout_s`."""
         deadline = time.monotonic() + timeout_s
-        with self._idle:
-            while self._outstanding:
-                left = deadline - time.monotonic()
-                if left <= 0 or self.failed is not None:
-                    return False
-                self._idle.wait(min(left, 0.1))
+        while self._outstanding:
+            left = deadline - time.monotonic()
+            if left <= 0 or self.failed is not None:
+                return False
+            self.wait(min(left, 0.1))
         return True
+
+    def wait(self, timeout_s: float) -> None:
+        """Let writes end, all of them if that takes no longer than `timeout_s`."""
+        if self._thread is None:
+            self.serve(timeout_s)
+            return
+        with self._idle:
+            if self._outstanding:
+                self._idle.wait(timeout_s)
+
+    def serve(self, timeout_s: float = 0.0) -> None:
+        """Call the `done` of what has ended, and write again what is due; for a writer without a thread.
+
+        Args:
+            timeout_s: How long to wait for the first to end.
+        """
+        self._producer.poll(timeout_s)
+        while (retry := self._next_retry()) is not None:
+            record, done, wanted, tries = retry
+            is_wanted = wanted()
+            if is_wanted:
+                self._produce(record, done, wanted, tries)
+            elif is_wanted is None:
+                self._later(record, done, wanted, tries)
+            else:
+                self._leave()
 
     def close(self) -> None:
         """Stop the thread; writes still outstanding are given up."""
         self._closing = True
-        self._thread.join(5.0)
+        if self._thread is not None:
+            self._thread.join(5.0)
         self._producer.purge()
         # A report that nobody has taken holds the client, and all of its threads, for ever.
         self._producer.poll(0)
@@ -191,19 +228,15 @@ class Writer:
             if not self._outstanding:
                 self._idle.notify_all()
 
-    def _serve(self) -> None:
+    def _next_retry(self) -> tuple[Outgoing, Done, Wanted, int] | None:
+        if not self._retries:
+            return None
+        with self._lock:
+            if self._retries[0][0] > time.monotonic():
+                return None
+            _, _, record, done, wanted, tries = heapq.heappop(self._retries)
+        return record, done, wanted, tries
+
+    def _run(self) -> None:
         while not self._closing:
-            self._producer.poll(0.02 if self._retries else 0.1)
-            now = time.monotonic()
-            while True:
-                with self._lock:
-                    if not self._retries or self._retries[0][0] > now:
-                        break
-                    _, _, record, done, wanted, tries = heapq.heappop(self._retries)
-                is_wanted = wanted()
-                if is_wanted:
-                    self._produce(record, done, wanted, tries)
-                elif is_wanted is None:
-                    self._later(record, done, wanted, tries)
-                else:
-                    self._leave()
+            self.serve(0.02 if self._retries else 0.1)

@@ -26,7 +26,7 @@ DECISION = Decision("retry", "5s", Progress(step=1))
 def writer() -> Iterator[Writer]:
     """A writer whose broker never acknowledges anything, for there is none."""
     logging.getLogger("tocsin.kafka").setLevel(logging.CRITICAL)
-    made = Writer(Settings(_env_file=None, kafka="127.0.0.1:1"))  # type: ignore[call-arg]
+    made = Writer(Settings(_env_file=None, kafka="127.0.0.1:1"), own_thread=False)  # type: ignore[call-arg]
     yield made
     made.close()
     logging.getLogger("tocsin.kafka").setLevel(logging.NOTSET)

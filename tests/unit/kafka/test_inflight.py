@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 from tocsin.kafka.inflight import InFlight
@@ -17,7 +16,7 @@ def record(part: Part, epoch: int = 1) -> Record:
 
 def drained(in_flight: InFlight, *parts: Part) -> bool:
     """Return whether nothing of the partitions is open now."""
-    return in_flight.drain(parts, time.monotonic())
+    return in_flight.drain(parts, time.monotonic(), time.sleep)
 
 
 def test_partition_is_drained_when_as_many_ended_as_began() -> None:
@@ -39,10 +38,17 @@ def test_other_partitions_hold_nobody_up() -> None:
 
 
 def test_waiting_ends_with_the_last_end() -> None:
-    in_flight = InFlight()
-    in_flight.begin(record(ONE))
-    threading.Timer(0.01, in_flight.end, [record(ONE)]).start()
-    assert in_flight.drain([ONE], time.monotonic() + 10)
+    """What ends a write happens while it is waited for: on this thread, or on the writer's."""
+    in_flight, waits = InFlight(), []
+    for _ in range(2):
+        in_flight.begin(record(ONE))
+
+    def wait(timeout_s: float) -> None:
+        waits.append(timeout_s)
+        in_flight.end(record(ONE))
+
+    assert in_flight.drain([ONE], time.monotonic() + 10, wait)
+    assert len(waits) == 2
 
 
 def test_end_under_a_forgotten_assignment_counts_for_no_later_one() -> None:
