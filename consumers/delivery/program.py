@@ -271,7 +271,10 @@ class Delivering:
         started_s, started_ms = time.monotonic(), _now_ms()
         signal: Signal = "neutral"
         retry_after_s: float | None = None
+        work.begun = True
         try:
+            if work.cancelled:
+                raise asyncio.CancelledError
             body = endpoint.body(work.delivery)
             headers = endpoint.request_headers(work.delivery, body, started_ms // 1000)
             outcome = await self._client.post(
@@ -412,7 +415,7 @@ class Delivering:
                 for work in works:
                     if work.task is not None and not work.cut:
                         work.cut = True
-                        work.task.cancel()
+                        work.cancel()
             await asyncio.sleep(0.005)
         for work in works:
             self._release(work)
@@ -435,8 +438,7 @@ class Delivering:
     def _forget(self, parts: set[Part]) -> None:
         for work in self._close(parts):
             self._release(work)
-            if work.task is not None:
-                work.task.cancel()
+            work.cancel()
 
 
 def _now_ms() -> int:

@@ -15,6 +15,8 @@ class Work:
 
     Attributes:
         task: The running attempt, while there is one.
+        begun: Its attempt has taken its first step.
+        cancelled: Its attempt is to end with its first step.
         cut: Its attempt is cancelled because the process, or its share of the partitions, ends.
         open: Its offset is neither finished nor given up.
     """
@@ -25,6 +27,8 @@ class Work:
     identity: str
     live: bool
     task: asyncio.Task[None] | None = None
+    begun: bool = False
+    cancelled: bool = False
     cut: bool = False
     open: bool = False
 
@@ -42,3 +46,13 @@ class Work:
     def source(self) -> Source:
         """The record that is decided about."""
         return Source(self.record.topic, self.record.partition, self.record.offset)
+
+    def cancel(self) -> None:
+        """Cancel its attempt, if there is one.
+
+        A task that is cancelled before its first step never takes one, and what it should end counts as open for ever.
+        """
+        if self.task is not None and self.begun:
+            self.task.cancel()
+        else:
+            self.cancelled = True

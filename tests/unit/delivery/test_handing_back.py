@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import Any, cast
 
+import pytest
+
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoints, Refused
 from consumers.delivery.lanes import Lanes
@@ -73,9 +75,44 @@ class Silent:
         return Refused("gone", "the subscription was deleted")
 
 
+class Never:
+    """An endpoint that never answers."""
+
+    url, timeout_s = "https://example.com/", 30.0
+
+    def find(self, *_: Any, **__: Any) -> Never:
+        return self
+
+    def body(self, delivery: Delivery) -> bytes:
+        return delivery.body
+
+    def request_headers(self, *_: Any) -> list[tuple[str, str]]:
+        return []
+
+    async def post(self, **_: Any) -> None:
+        await asyncio.Event().wait()
+
+
 def read(epoch: int) -> Work:
     record = Record(PART.topic, PART.partition, 7, epoch, b"wh", b"", [], 0)
     return Work(record, DELIVERY, Progress(), "d:0:0", live=True)
+
+
+def delivering_for(
+    member: Member, outbox: Silent, endpoints: Silent | Never, lanes: Lanes[Work]
+) -> Delivering:
+    made = Delivering(
+        endpoints=cast(Endpoints, endpoints),
+        client=cast(DeliveryClient, endpoints),
+        outbox=cast(Outbox, outbox),
+        quarantine=cast(Quarantine, None),
+        lanes=lanes,
+        decoder=cast(Decoder, None),
+        warmup=cast(Warmup, None),
+        live_topic=PART.topic,
+    )
+    made.reader = cast(Reader, member)
+    return made
 
 
 def test_work_that_was_handed_back_undecided_begins_anew_when_it_comes_back() -> None:
@@ -83,17 +120,7 @@ def test_work_that_was_handed_back_undecided_begins_anew_when_it_comes_back() ->
 
     async def run() -> tuple[list[Record], list[Record]]:
         member, silent = Member(), Silent()
-        delivering = Delivering(
-            endpoints=cast(Endpoints, silent),
-            client=cast(DeliveryClient, None),
-            outbox=cast(Outbox, silent),
-            quarantine=cast(Quarantine, None),
-            lanes=Lanes[Work](10),
-            decoder=cast(Decoder, None),
-            warmup=cast(Warmup, None),
-            live_topic=PART.topic,
-        )
-        delivering.reader = cast(Reader, member)
+        delivering = delivering_for(member, silent, silent, Lanes[Work](10))
         for epoch in (1, 2):
             member.epoch = epoch
             delivering._begin([PART])
@@ -105,3 +132,24 @@ def test_work_that_was_handed_back_undecided_begins_anew_when_it_comes_back() ->
     decided, finished = asyncio.run(run())
     assert [record.epoch for record in decided] == [1, 2]
     assert finished == []
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_post_that_is_forgotten_leaves_its_endpoints_place_free_however_far_it_came(steps: int) -> None:
+    """An endpoint at its limit gets nothing more: a place that stays taken would silence it for ever."""
+
+    async def run() -> int:
+        member, lanes = Member(), Lanes[Work](10)
+        delivering = delivering_for(member, Silent(), Never(), lanes)
+        delivering._begin([PART])
+        delivering._warm(PART, [])
+        delivering._take([read(member.epoch)])
+        assert lanes.in_flight == 1
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        delivering._forget({PART})
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return lanes.in_flight
+
+    assert asyncio.run(run()) == 0
