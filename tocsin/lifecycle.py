@@ -9,6 +9,7 @@ nothing that is not committed is lost by that.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -38,6 +39,7 @@ SKEW_MAX_S = 60.0
 SKEW_CHECK_EVERY_S = 10.0
 SAY_EVERY_S: Final = 10.0
 AGAIN_S: Final = 0.5
+COLLECT_AFTER: Final = (20_000, 100, 100)
 ANSWER_S: Final = 10.0
 """How long one answer is waited for; a stop is heard of in between."""
 
@@ -136,7 +138,14 @@ def run(program: str, main: Callable[[Settings, Stop], None]) -> int:
 
 
 def ready() -> None:
-    """Say that the program makes progress from here on; whoever started it may wait for the line."""
+    """Say that the program makes progress from here on; whoever started it may wait for the line.
+
+    What is loaded by now stays, and what work leaves behind is freed by counting references: collections find next to
+    nothing, cost a tenth of the work, and a full one stops all endpoints for 50 to 300 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     _log.info("ready")
 
 

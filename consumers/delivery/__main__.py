@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import resource
 import sys
@@ -38,10 +37,6 @@ HELD_MAX = 24_000
 """Deliveries held in memory, over all partitions: some 5 KiB each."""
 RESERVED_FILES = 128
 """File descriptors left for Kafka, logs, DNS, and connections that idle."""
-
-COLLECT_AFTER: Final = (20_000, 1_000, 1_000)
-"""What deliveries leave behind is freed by counting references: a collection finds nothing, and a full one stops all
-endpoints for 50 to 300 ms."""
 
 DECISION_SHARE: Final = 0.4
 """Of the session: how long a decision waits to be written. Begun under a lease, it is written before anybody else may
@@ -101,9 +96,6 @@ async def _run(settings: Settings, stop: Stop) -> None:
         target=_own, args=(reader, delivering, writer, closing), name="reader", daemon=True
     )
     owner.start()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
     lifecycle.ready()
     try:
         await delivering.run(stop)

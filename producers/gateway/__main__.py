@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Final
 
 from producers.gateway import settings as settings_module
 from producers.gateway.acknowledgements import Acknowledgements
@@ -24,8 +22,6 @@ from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
 from tocsin.wire.systems import load_systems
-
-COLLECT_AFTER: Final = (20_000, 100, 100)
 
 
 def main(settings: Settings, stop: Stop) -> None:
@@ -54,11 +50,6 @@ def main(settings: Settings, stop: Stop) -> None:
         writer.check()
         keys.age_s()
 
-    # What has been loaded stays, and what requests leave behind is freed by counting references: a collection finds
-    # nothing, and cost a tenth of a request.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
     try:
         serve(create_app(services), sock, stop, settings.stop_deadline_s, check)
     finally:

@@ -106,11 +106,14 @@ class Hooks(Protocol):
 
 @dataclass(slots=True)
 class _Assigned:
+    """A partition that is ours; `moved` says that there may be something new to commit."""
+
     epoch: int
     window: Window
     committed: Commit | None = None
     sizes: dict[int, int] = field(default_factory=dict)
     marks_from: int | None = None
+    moved: bool = True
     held_bytes: int = 0
     paused: bool = False
 
@@ -277,6 +280,7 @@ class Reader:
             self._begin(part, None, "")
             state = self._assigned[part]
         is_fresh = state.marks_from is not None and offset >= state.marks_from
+        state.moved = True
         if not state.window.receive(offset, self._marks.get(part.partition) if is_fresh else None):
             return None
         size = len(message)
@@ -292,6 +296,7 @@ class Reader:
             state = self._assigned.get(part)
             if state is not None and state.epoch == epoch:
                 state.window.finish(offset)
+                state.moved = True
                 self._unfinished -= 1
                 state.held_bytes -= state.sizes.pop(offset)
 
@@ -328,8 +333,11 @@ class Reader:
         offsets = []
         for part in parts:
             state = self._assigned.get(part)
-            commit = state.window.committable() if state else None
-            if state is not None and commit is not None and commit != state.committed:
+            if state is None or not state.moved:
+                continue
+            state.moved = False
+            commit = state.window.committable()
+            if commit is not None and commit != state.committed:
                 offsets.append(TopicPartition(part.topic, part.partition, commit.offset, commit.metadata))
                 state.committed = commit
         return offsets
@@ -355,7 +363,7 @@ class Reader:
         for offset in offsets:
             state = self._assigned.get(Part(offset.topic, offset.partition))
             if state is not None:
-                state.committed = None
+                state.committed, state.moved = None, True
 
     def _regulate(self) -> None:
         full = [part for part in self._grown if not self._paused(part) and self.fill(part) >= 1]
