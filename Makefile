@@ -6,9 +6,13 @@ INSTALLED := .venv/.installed
 # Long ones first: the end of a run is then filled with short ones. Most of them wait more than they compute.
 SUITES := tests/e2e tests/integration tests/unit
 WORKERS := 3
+COMPILE := $(BIN)/uv pip compile --constraints constraints.txt --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 export PYTHON
+# A test run starts hundreds of programs: they are compiled once, also where somebody asked for no compiled files.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down status demo stack-up stack-down test soak bench check format lock audit clean
+.PHONY: help install up down status demo stack-up stack-down test soak bench check format lock chart audit clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,11 +47,8 @@ test: $(INSTALLED) ## Run every test; ARGS="-k name" narrows it down
 soak: $(INSTALLED) ## Kill KILLS (50) processes under load, then compare what was promised with what arrived
 	@$(BIN)/python -m tests.soak --kills $(or $(KILLS),50) $(ARGS)
 
-bench: $(INSTALLED) ## Isolation, throughput and punctuality on the real stack, three runs each (15 min; needs Go)
-	@$(BIN)/python -m bench.isolation
-	@$(BIN)/python -m bench.throughput
-	@$(BIN)/python -m bench.delay
-	@$(BIN)/python -m bench.ingest
+bench: $(INSTALLED) ## Measure on the real stack, three runs each (25 min; needs Go); ARGS="NAME --quick"
+	@$(BIN)/python -m bench $(ARGS)
 
 check: $(INSTALLED) ## Formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -59,9 +60,12 @@ format: $(INSTALLED) ## Format, and repair what can be repaired safely
 	@$(BIN)/ruff format .
 
 lock: ## Write requirements.lock: what pyproject.toml names, at the versions of constraints.txt, with hashes
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --constraints constraints.txt --universal \
-	    --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
-	    --no-emit-find-links --quiet --output-file requirements.lock >/dev/null
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock >/dev/null
+	@$(COMPILE) pyproject.toml --extra programs --output-file deploy/image/programs.lock >/dev/null
+	@echo hatchling | $(COMPILE) - --output-file deploy/image/build.lock >/dev/null
+
+chart: $(INSTALLED) ## Write what the Helm chart shares with the programs, and what it renders to (needs Helm)
+	@$(BIN)/python -m deploy.chart
 
 audit: $(INSTALLED) ## Ask the public databases whether anything locked has a known vulnerability (needs the internet)
 	@$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements.lock

@@ -9,19 +9,24 @@ import time
 from control import pacing
 from control import settings as settings_module
 from control.app import create_app
+from control.archive import Archive
 from control.backlog import BacklogReader
+from control.console.serving import PATH as CONSOLE
 from control.directory import Directory
+from control.installation import Gauges
 from control.jobs import Jobs
 from control.key_store import KeyStore
 from control.log import Log
 from control.outbox import Outbox
 from control.overtaken import Overtaken
+from control.reading import Reading
 from control.services import Services
 from control.store import Store
 from control.trail import Trail
 from tocsin import lifecycle, secrets
 from tocsin.destinations import policy_of
-from tocsin.http.admission import Gate, key_table
+from tocsin.http.admission import Gate, key_table, require_a_key
+from tocsin.http.measuring import Measured
 from tocsin.http.rate import Limiter
 from tocsin.http.server import listen, serve
 from tocsin.jobs import Row
@@ -36,19 +41,21 @@ from tocsin.ledger import store as ledger_store
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
 from tocsin.subscriptions import Subscription
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
 from tocsin.wire.systems import load_systems
 
 _log = logging.getLogger("tocsin.control")
 
 
-def main(settings: Settings, stop: Stop) -> None:
+def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
     """Put the program together and serve until it is asked to stop."""
     own = settings_module.load()
     keyring = secrets.load_keyring(settings)
     policy = policy_of(settings)
     sock = listen(own.host, own.port, "TOCSIN_CONTROL_PORT")
     systems, topics = load_systems(), Topics(settings.topic_prefix)
-    registry = Registry(settings.registry, patiently=stop.patiently)
+    registry = Registry(settings, patiently=stop.patiently)
     directory, overtaken = Directory(), Overtaken(time.monotonic)
     known_keys = key_table(settings, topics, registry)
     table = _table(settings, topics, registry, directory, overtaken)
@@ -59,7 +66,8 @@ def main(settings: Settings, stop: Stop) -> None:
     for each in (known_keys, known_jobs, known_health, table):
         stop.patiently(each.start)
     keyring.require(table.rows())
-    _say_what_matters(settings, len(known_keys))
+    require_a_key(known_keys, topics.keys)
+    _say_what_matters(settings)
     writer = Writer(settings)
     encode = pipeline.encoder(registry, topics, "subscription")
     store = Store(writer, encode, table, overtaken, _clock_ms)
@@ -71,7 +79,10 @@ def main(settings: Settings, stop: Stop) -> None:
         writer.check()
         age_s()
         store.mend()
+        telemetry.pulse.tick(time.monotonic())
 
+    known = Jobs(known_jobs, writer, JobRows(registry, topics))
+    reading = Reading()
     services = Services(
         gate=Gate(known_keys.get, known_keys.age_s, systems, _clock_ms),
         keys=KeyStore(known_keys, writer, pipeline.encoder(registry, topics, "api_key")),
@@ -81,22 +92,30 @@ def main(settings: Settings, stop: Stop) -> None:
         store=store,
         outbox=Outbox(writer, pipeline.encoder(registry, topics, "delivery"), topics),
         log=log,
-        jobs=Jobs(known_jobs, writer, JobRows(registry, topics)),
+        archive=Archive(settings, registry, systems, known.all),
+        reading=reading,
+        jobs=known,
         trail=Trail(writer, trail.Trail(registry, topics)),
         backlog=backlog.read,
         systems=systems,
         policy=policy,
         keyring=keyring,
         health=known_health.get,
-        topic=topics.subscriptions,
+        topics=topics,
         age_s=age_s,
         clock_ms=_clock_ms,
     )
+    telemetry.watch_writes(writer)
+    telemetry.watch_tables(age_s)
+    Gauges(backlog.read_all, time.monotonic).watch(telemetry.meter)
+    app = Measured(create_app(services), telemetry.meter.histogram(metrics.REQUESTS), CONSOLE)
+    telemetry.start()
     try:
-        serve(create_app(services), sock, stop, settings.stop_deadline_s, check)
+        serve(app, sock, stop, settings.stop_deadline_s, check)
     finally:
         writer.close()
         log.close()
+        reading.close()
         ledger.close()
         backlog.close()
         known_keys.stop()
@@ -115,13 +134,9 @@ def _table(
     return written_table(settings, topics, registry, changed, on_overtaken=overtaken.note)
 
 
-def _say_what_matters(settings: Settings, key_count: int) -> None:
+def _say_what_matters(settings: Settings) -> None:
     if settings.allow_cidrs:
         _log.warning("ATTENTION: webhooks may go to %s", ", ".join(settings.allow_cidrs))
-    if not key_count:
-        _log.error(
-            "there is no API key, so every request is answered with 401; `tocsin keys create` makes one"
-        )
 
 
 def _monotonic_ms() -> int:

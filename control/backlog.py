@@ -1,6 +1,6 @@
 """What waits in Kafka, over the whole installation: by consumer groups' offsets, not by reading records.
 
-Of each delay topic the oldest record that waits is read, one a partition, for its age.
+Of each topic the oldest record that waits is read, one a partition, for its age.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
@@ -17,8 +17,12 @@ from confluent_kafka.admin import OffsetSpec
 from tocsin import tiers
 from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients, window
+from tocsin.kafka.lease import without_tag
 from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
+from tocsin.wire.systems import load_systems
+
+T = TypeVar("T")
 
 _ANSWER_S: Final = 3.0
 _READ_S: Final = 1.0
@@ -42,11 +46,19 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: live work, due work, and what is not due yet, by tier."""
+    """What waits: live work, due work, and what is not due yet, by tier.
+
+    Attributes:
+        live_age_s: How long the oldest live work has lain there; as of `Waiting`, and so is `due_age_s`.
+        lag: By program and topic, how many records it has not finished.
+    """
 
     live: int
     due: int
     tiers: Mapping[str, Waiting]
+    live_age_s: float | None = None
+    due_age_s: float | None = None
+    lag: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,12 @@ def count(end: int, progress: Progress) -> int:
     return max(end - progress.first - progress.finished, 0)
 
 
+def committed(offset: int, metadata: str) -> Progress:
+    """Return what a commit says of a partition: its window, behind which the lease's tag may stand."""
+    _, runs = window.unpack(without_tag(metadata))
+    return Progress(offset, sum(last - first + 1 for first, last in runs))
+
+
 class BacklogReader:
     """Asks Kafka; one at a time.
 
@@ -90,6 +108,7 @@ class BacklogReader:
         )
         self._partitions: dict[str, list[int]] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def read(self) -> Backlog:
         """Return what waits now.
@@ -97,16 +116,26 @@ class BacklogReader:
         Raises:
             KafkaUnavailable: No answer.
         """
-        with self._lock:
-            try:
-                return self._read()
-            except KafkaException as error:
-                raise KafkaUnavailable(error.args[0].str()) from error
+        return self._asked(self._read)
+
+    def read_all(self) -> Backlog:
+        """Return the same with the lag of every program; raises as `read`."""
+        return replace(self.read(), lag=self._asked(self._lag))
 
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
+            self._closed = True
             self._consumer.close()
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        with self._lock:
+            if self._closed:
+                raise KafkaUnavailable("the connection is closed")
+            try:
+                return ask()
+            except KafkaException as error:
+                raise KafkaUnavailable(error.args[0].str()) from error
 
     def _read(self) -> Backlog:
         topics = self._topics
@@ -121,11 +150,7 @@ class BacklogReader:
         progress = {place: known.get(place, Progress(lows[place])) for place in places}
         counts = {place: count(ends[place], progress[place]) for place in places}
         # What retention has taken does not wait any more.
-        firsts = {
-            place: max(progress[place].first, lows[place])
-            for place in places
-            if counts[place] and place[0] in delays
-        }
+        firsts = {place: max(progress[place].first, lows[place]) for place in places if counts[place]}
         ages = self._ages_s(firsts)
 
         def total(topic: str) -> int:
@@ -135,7 +160,36 @@ class BacklogReader:
             live=total(topics.deliveries),
             due=total(topics.redeliveries),
             tiers={tier: Waiting(total(topic), ages.get(topic)) for topic, tier in delays.items()},
+            live_age_s=ages.get(topics.deliveries),
+            due_age_s=ages.get(topics.redeliveries),
         )
+
+    def _lag(self) -> dict[tuple[str, str], int]:
+        topics = self._topics
+        read = {
+            "router": [topics.events(name) for name in load_systems()],
+            "delivery": [topics.deliveries, topics.redeliveries],
+            "delay": [topics.delay(tier) for tier in tiers.TIERS],
+            "ledger": [topics.attempts, topics.deliveries, topics.redeliveries],
+        }
+        places = {
+            (topic, partition)
+            for each in read.values()
+            for topic in each
+            for partition in self._numbers(topic)
+        }
+        ends, lows = (
+            self._offsets(sorted(places), spec) for spec in (OffsetSpec.latest, OffsetSpec.earliest)
+        )
+        found = {}
+        for program, names in read.items():
+            known = self._progress(program)
+            for topic in names:
+                found[program, topic] = sum(
+                    count(ends[place], known.get(place, Progress(lows[place])))
+                    for place in ((topic, partition) for partition in self._numbers(topic))
+                )
+        return found
 
     def _numbers(self, topic: str) -> list[int]:
         known = self._partitions.get(topic)
@@ -157,9 +211,7 @@ class BacklogReader:
         found = {}
         for place in answer.result().topic_partitions or ():
             if place.offset >= 0:
-                _, runs = window.unpack(place.metadata or "")
-                finished = sum(last - first + 1 for first, last in runs)
-                found[place.topic, place.partition] = Progress(place.offset, finished)
+                found[place.topic, place.partition] = committed(place.offset, place.metadata or "")
         return found
 
     def _ages_s(self, firsts: Mapping[Place, int]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, Subquery, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, func, select
 
 from control.log_search import UNDELIVERED_INDEX, WEBHOOK_UNDELIVERED_INDEX, by_index
 from tocsin.ledger.tables import UNDELIVERED, attempts, deliveries, health, minutes
@@ -70,9 +70,13 @@ def waiting(organization: str, status: str) -> Select[int]:
     return select(func.count()).select_from(_newest(organization, status, _D.created_at))
 
 
-def reasons(organization: str) -> Select[*tuple[Any, ...]]:
-    """Return the query for how many of an organization's newest dead letters there are by reason."""
-    newest = _newest(organization, "dead", _D.reason)
+def reasons(organization: str, spared: Sequence[ColumnElement[bool]] = ()) -> Select[*tuple[Any, ...]]:
+    """Return the query for how many of an organization's newest dead letters there are by reason.
+
+    Args:
+        spared: Conditions that leave out what was purged.
+    """
+    newest = _newest(organization, "dead", _D.reason, spared)
     return select(newest.c.reason, func.count().label("number")).group_by(newest.c.reason)
 
 
@@ -104,8 +108,10 @@ def minute_by_minute(
     ]
 
 
-def _newest(organization: str, status: str, column: Any) -> Subquery:
-    own = select(column).where(UNDELIVERED, _D.organization == organization, _D.status == status)
+def _newest(
+    organization: str, status: str, column: Any, spared: Sequence[ColumnElement[bool]] = ()
+) -> Subquery:
+    own = select(column).where(UNDELIVERED, _D.organization == organization, _D.status == status, *spared)
     return by_index(own, UNDELIVERED_INDEX).order_by(_D.created_at.desc()).limit(COUNT_MAX).subquery()
 
 

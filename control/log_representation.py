@@ -103,12 +103,13 @@ def _request(row: Fields, url: str | None) -> dict[str, Any]:
         "url": url,
         "content_type": row["content_type"],
         "headers": dict(row["headers"] or ()),
-        **text_or_base64(_cut(body), "body"),
+        **text_or_base64(cut(body), "body"),
         "body_truncated": body is not None and len(body) > BODY_MAX_BYTES,
     }
 
 
-def _cut(body: bytes | None) -> bytes | None:
+def cut(body: bytes | None) -> bytes | None:
+    """Return as much of bytes as is shown."""
     if body is None or len(body) <= BODY_MAX_BYTES:
         return body
     # A character that the cut goes through would make text unreadable as text.

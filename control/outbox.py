@@ -44,6 +44,10 @@ class Outbox:
         """
         self._send(self._topics.redeliveries, event, delivery, Progress(run=run, test=test))
 
+    def back(self, record: Outgoing) -> None:
+        """Write a record where it was found before; raises as `test`."""
+        acknowledged(self._writer, record, time.monotonic() + ACK_MAX_S)
+
     def _send(self, topic: str, event: Event, delivery: Delivery, progress: Progress) -> None:
         carried = events.carried(events.to_headers(event))
         headers = fanout.headers(delivery, carried, deliveries.progress_headers(progress))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection
 
-from control import log_counts
+from control import log_counts, replay_preview
 from control.auth import Reading
 from control.backlog import Backlog
 from control.log_representation import moment
 from control.services import Services
+from tocsin import purges
 from tocsin.errors import KafkaUnavailable
 from tocsin.keys import OPERATE
 from tocsin.ledger.store import delay_ms
@@ -31,7 +33,9 @@ async def get(request: Request, caller: Reading) -> JSONResponse:
     services: Services = request.app.state.services
 
     async def counted() -> dict[str, Any]:
-        return await services.log.ask(_Question(caller.organization, services.clock_ms()))
+        struck = purges.done(services.jobs.all())
+        spared = replay_preview.spared(caller.organization, struck, services.systems)
+        return await services.log.ask(_Question(caller.organization, services.clock_ms(), spared))
 
     async def measured() -> Backlog | None:
         return await asyncio.to_thread(_measured, services)
@@ -77,6 +81,7 @@ def _measured(services: Services) -> Backlog | None:
 class _Question:
     organization: str
     now_ms: int
+    spared: Sequence[ColumnElement[bool]]
 
     def __call__(self, connection: Connection) -> dict[str, Any]:
         since_ms = self.now_ms - MINUTES * log_counts.MINUTE_MS
@@ -89,7 +94,7 @@ class _Question:
         }
         reasons = {
             reason or "unknown": number
-            for reason, number in connection.execute(log_counts.reasons(self.organization)).all()
+            for reason, number in connection.execute(log_counts.reasons(self.organization, self.spared)).all()
         }
         delay = delay_ms(connection, self.now_ms)
         return {

@@ -57,6 +57,7 @@ class Previewed(BaseModel):
     deliveries: int
     more: bool = Field(description="Whether there are more than were counted.")
     by_reason: dict[str, int]
+    by_fault: dict[str, int] = Field(description="`subscriber`, `tocsin`, or `nobody`.")
     sample: list[DeliveryItem] = Field(description="Some of the newest.")
 
 

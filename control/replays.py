@@ -1,12 +1,14 @@
 """`/v1/replays`: dead letters delivered again, as one job that can be watched, paused and cancelled.
 
+Recoveries and purges are asked for elsewhere; they are jobs as well, and from then on looked after here.
+
 Whatever is asked for, a replay concerns the key's organization alone.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -14,26 +16,24 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
-from control import cursor, replay_preview
+from control import asking, cursor, replay_preview
 from control.auth import Replaying
-from control.idempotency import IdempotencyKey, derived
+from control.idempotency import IdempotencyKey
 from control.log_models import Paging
 from control.log_representation import item, moment
 from control.models import read
 from control.replay_models import NewReplay, Preview, ReplaySelection
+from control.replay_preview import Meant
 from control.services import Services
-from tocsin import jobs
+from tocsin import jobs, purges
 from tocsin.deliveries import REASONS
-from tocsin.errors import NotAcknowledged
 from tocsin.http.admission import Caller
 from tocsin.http.bodies import json_body
-from tocsin.http.problems import Fault, Problem, invalid_body, not_found, unavailable
-from tocsin.jobs import ENDED, Job, JobControl, ReplayRequest, Wanted
+from tocsin.http.problems import Fault, Problem, invalid_body, not_found
+from tocsin.jobs import Job, JobControl, ReplayRequest, Wanted
 from tocsin.selection import Selection
 
 PATH: Final = "/v1/replays"
-OPEN_MAX: Final = 20
-"""Jobs of one organization that have not ended."""
 _LISTING: Final = "replays"
 
 
@@ -48,7 +48,7 @@ def create(
     asked = read(NewReplay, body)
     _check(asked, services, caller)
     wanted = ReplayRequest(
-        job=_name(services, caller, key),
+        job=asking.name("replay", services, caller, key),
         requested_by=f"key:{caller.key_id}",
         requested_at=services.clock_ms(),
         selection=selection_of(asked.selection, caller.organization),
@@ -56,13 +56,7 @@ def create(
         rate_per_s=asked.rate_per_s,
         target=asked.target,
     )
-    known = services.jobs.find(wanted.job)
-    if known is not None:
-        _require_same(known.request, wanted)
-        return _answer(known, 202)
-    _require_room(services, caller)
-    _write(lambda: services.jobs.request(wanted))
-    return _answer(services.jobs.find(wanted.job) or Job(wanted), 202)
+    return answer(asking.submit(services, caller, wanted), 202)
 
 
 async def preview(
@@ -71,9 +65,10 @@ async def preview(
     """Count what a selection means, and show some of it. Nothing is sent."""
     services: Services = request.app.state.services
     asked = read(Preview, body).selection
-    _check_reason(asked)
+    check_reason(asked)
     wanted = selection_of(asked, caller.organization)
-    found = await services.log.ask(_Counted(wanted, replay_preview.event_types(wanted, services.systems)))
+    struck = purges.done(services.jobs.all())
+    found = await services.log.ask(_Counted(Meant(wanted, services.systems, struck)))
     return JSONResponse(found)
 
 
@@ -97,7 +92,7 @@ async def list_(request: Request, caller: Replaying, query: Annotated[Paging, Qu
 
 async def get(request: Request, caller: Replaying, replay_id: str) -> JSONResponse:
     """Show a replay and how far it has come."""
-    return _answer(_own(request, caller, replay_id), 200)
+    return answer(_own(request, caller, replay_id), 200)
 
 
 def pause(request: Request, caller: Replaying, replay_id: str) -> JSONResponse:
@@ -129,6 +124,18 @@ def selection_of(asked: ReplaySelection, organization: str) -> Selection:
         delivery_id=asked.delivery_id,
         error_text=asked.q,
     )
+
+
+def answer(job: Job, status: int) -> JSONResponse:
+    """Return the answer that shows a job."""
+    return JSONResponse(shown(job), status)
+
+
+def check_reason(asked: ReplaySelection) -> None:
+    """Return if there is such a reason as a selection names, or if it names none; raises a `Problem` 400."""
+    if asked.reason is not None and asked.reason not in REASONS:
+        there_are = ", ".join(sorted(REASONS))
+        raise invalid_body([Fault(field="selection.reason", reason=f"is none; there are {there_are}")])
 
 
 def shown(job: Job) -> dict[str, Any]:
@@ -166,56 +173,29 @@ def shown(job: Job) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    selection: Selection
-    event_types: tuple[str, ...] | None
+    meant: Meant
 
     def __call__(self, connection: Connection) -> Mapping[str, Any]:
-        counted = connection.execute(replay_preview.reasons(self.selection, self.event_types)).all()
-        rows = connection.execute(replay_preview.sample(self.selection, self.event_types)).all()
-        total = sum(row.number for row in counted)
+        counted = connection.execute(replay_preview.causes(self.meant)).all()
+        rows = connection.execute(replay_preview.sample(self.meant)).all()
+        reasons, faults = Counter[str](), Counter[str]()
+        for row in counted:
+            reasons[row.reason or "unknown"] += row.number
+            faults[row.fault or "nobody"] += row.number
+        total = reasons.total()
         return {
             "deliveries": min(total, replay_preview.COUNT_MAX),
             "more": total > replay_preview.COUNT_MAX,
-            "by_reason": {row.reason or "unknown": row.number for row in counted},
+            "by_reason": reasons,
+            "by_fault": faults,
             "sample": [item(row._asdict()) for row in rows],
         }
-
-
-def _name(services: Services, caller: Caller, key: str | None) -> str:
-    if key is not None:
-        return f"rpl-{derived(key, caller.organization, _LISTING)}"
-    return jobs.new_name("replay", services.clock_ms(), os.urandom(8))
 
 
 def _check(asked: NewReplay, services: Services, caller: Caller) -> None:
     if asked.target is not None and services.directory.get(caller.organization, asked.target) is None:
         raise invalid_body([Fault(field="target", reason="is no webhook of this organization")])
-    _check_reason(asked.selection)
-
-
-def _check_reason(asked: ReplaySelection) -> None:
-    if asked.reason is not None and asked.reason not in REASONS:
-        there_are = ", ".join(sorted(REASONS))
-        raise invalid_body([Fault(field="selection.reason", reason=f"is none; there are {there_are}")])
-
-
-def _require_same(known: ReplayRequest, wanted: ReplayRequest) -> None:
-    same = all(
-        getattr(known, name) == getattr(wanted, name) for name in ("selection", "why", "rate_per_s", "target")
-    )
-    if not same:
-        told = f"this Idempotency-Key was used for another request, which made {known.job}"
-        raise Problem(422, "idempotency_key_reused", told)
-
-
-def _require_room(services: Services, caller: Caller) -> None:
-    unfinished = sum(
-        job.state not in ENDED and job.request.selection.organization == caller.organization
-        for job in services.jobs.all()
-    )
-    if unfinished >= OPEN_MAX:
-        told = f"{unfinished} replays of this organization have not ended yet: wait for one, or cancel it"
-        raise Problem(409, "too_many_replays", told)
+    check_reason(asked.selection)
 
 
 def _steer(request: Request, caller: Caller, replay_id: str, wanted: Wanted) -> JSONResponse:
@@ -225,15 +205,8 @@ def _steer(request: Request, caller: Caller, replay_id: str, wanted: Wanted) -> 
     if refusal is not None:
         raise Problem(409, "replay_ended", refusal)
     control = JobControl(replay_id, wanted, f"key:{caller.key_id}", services.clock_ms())
-    _write(lambda: services.jobs.control(control))
-    return _answer(services.jobs.find(replay_id) or job, 202)
-
-
-def _write(write: Callable[[], None]) -> None:
-    try:
-        write()
-    except NotAcknowledged as error:
-        raise unavailable(f"{error}; it may or may not be done, the list of replays will tell") from error
+    asking.write(lambda: services.jobs.control(control))
+    return answer(services.jobs.find(replay_id) or job, 202)
 
 
 def _own(request: Request, caller: Caller, replay_id: str) -> Job:
@@ -246,7 +219,3 @@ def _own(request: Request, caller: Caller, replay_id: str) -> Job:
 
 def _position(job: Job) -> cursor.Position:
     return job.request.requested_at, job.request.job
-
-
-def _answer(job: Job, status: int) -> JSONResponse:
-    return JSONResponse(shown(job), status)

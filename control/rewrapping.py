@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
@@ -16,12 +17,14 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
+from control import trail
 from control.auth import Operating
 from control.models import Rewrap, read
 from control.overtaken import CameSecond
 from control.services import Services
 from tocsin import sealing
 from tocsin.errors import NoSecret, NotAcknowledged
+from tocsin.http.admission import Caller
 from tocsin.http.bodies import json_body
 from tocsin.http.problems import Problem, unavailable
 from tocsin.subscriptions import Subscription
@@ -38,12 +41,12 @@ class Progress:
     """What one request came to.
 
     Attributes:
-        rewrapped: Subscriptions written.
+        rewrapped: Subscriptions written, by their organization.
         left: Subscriptions that still hold something sealed with another key, or unsealed.
         unopened: Ids of those that cannot be opened: their key is missing, or their row was moved here.
     """
 
-    rewrapped: int = 0
+    rewrapped: Counter[str] = field(default_factory=Counter)
     left: int = 0
     unopened: list[str] = field(default_factory=list)
 
@@ -58,15 +61,20 @@ def rewrap(request: Request, caller: Operating, body: Annotated[bytes, Depends(j
     if asked.key_id != services.keyring.primary:
         told = f"this node seals with {services.keyring.primary!r}, not with {asked.key_id!r}"
         raise Problem(409, "other_primary", told)
+    done = Progress()
     try:
-        done = _rewrapped(services, services.directory.all(), time.monotonic() + LASTS_S)
+        try:
+            _rewrap(services, services.directory.all(), time.monotonic() + LASTS_S, done)
+        finally:
+            _tell(services, caller, asked.key_id, done)
     except NotAcknowledged as error:
         raise unavailable(f"{error}; ask again") from error
     return JSONResponse(_fields(asked.key_id, done))
 
 
-def _rewrapped(services: Services, subscriptions: Iterable[Subscription], until_s: float) -> Progress:
-    done = Progress()
+def _rewrap(
+    services: Services, subscriptions: Iterable[Subscription], until_s: float, done: Progress
+) -> None:
     for subscription in subscriptions:
         try:
             wanted = _successor(services, subscription)
@@ -77,10 +85,15 @@ def _rewrapped(services: Services, subscriptions: Iterable[Subscription], until_
         if wanted is subscription:
             continue
         if time.monotonic() < until_s and _written(services, wanted):
-            done.rewrapped += 1
+            done.rewrapped[subscription.organization] += 1
         else:
             done.left += 1
-    return done
+
+
+def _tell(services: Services, caller: Caller, key_id: str, done: Progress) -> None:
+    """Tell each organization's audit of what has changed, also where the rest has failed."""
+    for organization, webhooks in done.rewrapped.items():
+        services.trail.tell(trail.rewrapped(caller, organization, key_id, webhooks, services.clock_ms()))
 
 
 def _successor(services: Services, subscription: Subscription) -> Subscription:
@@ -102,7 +115,7 @@ def _written(services: Services, wanted: Subscription) -> bool:
 def _fields(key_id: str, done: Progress) -> dict[str, Any]:
     return {
         "key_id": key_id,
-        "rewrapped": done.rewrapped,
+        "rewrapped": done.rewrapped.total(),
         "left": done.left + len(done.unopened),
         "unopened": done.unopened[:100],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from control import catalogue, keys, log_routes, rewrapping, trials, webhooks
+from control import archive_routes, catalogue, keys, log_routes, rewrapping, trials, webhooks
 from control.key_models import CreatedKey, KeyPage, NewKey, Organization
 from control.models import (
     EventTypes,
@@ -28,7 +28,9 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
     for path in (webhooks.PATH, *sorted(documented_paths - {webhooks.PATH})):
         app.include_router(_router(requests), prefix=path)
         app.include_router(log_routes.of_webhook(), prefix=path)
+        app.include_router(archive_routes.of_webhook(), prefix=path)
     log_routes.install(app)
+    archive_routes.install(app)
     app.add_api_route(
         catalogue.PATH,
         catalogue.list_,

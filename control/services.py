@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from control.archive import Undelivered
 from control.backlog import Backlog
+from control.cursor import Position
 from control.directory import Directory
 from control.log import Log
 from control.models import Requests
+from control.newest import Place
+from control.reading import Check, Reading
 from control.recent import Recent
 from tocsin import health, sealing
 from tocsin.audit import Entry
@@ -21,9 +25,14 @@ from tocsin.health import Health
 from tocsin.http.admission import Gate
 from tocsin.http.rate import Limiter
 from tocsin.jobs import Job, JobControl, ReplayRequest
+from tocsin.kafka.topics import Topics
+from tocsin.kafka.writer import Outgoing
 from tocsin.keys import ApiKey
+from tocsin.quarantined import Quarantined
 from tocsin.secrets import Keyring
+from tocsin.selection import Selection
 from tocsin.subscriptions import StoredSecret, Subscription
+from tocsin.tally import Tally
 from tocsin.wire.systems import Systems
 
 RECENT_S: Final = 2.0
@@ -41,11 +50,42 @@ class Store(Protocol):
 
 
 class Outbox(Protocol):
-    """Where tests and resends are sent from; `control.outbox` has the one on Kafka."""
+    """Where tests, resends and what was in quarantine are sent from; `control.outbox` has the one on Kafka."""
 
     def test(self, event: Event, delivery: Delivery) -> None: ...
 
     def again(self, event: Event, delivery: Delivery, *, run: str, test: bool) -> None: ...
+
+    def back(self, record: Outgoing) -> None: ...
+
+
+class Archive(Protocol):
+    """What is read in Kafka's topics for a request; `control.archive` reads there, and says what it raises."""
+
+    def count(self, selection: Selection, check: Check) -> Tally: ...
+
+    def undelivered(
+        self,
+        subscription: Subscription,
+        *,
+        since_ms: int,
+        until_ms: int | None,
+        after: Position | None,
+        limit: int,
+        check: Check,
+    ) -> Undelivered: ...
+
+    def entries(
+        self, organization: str, before: Place | None, check: Check
+    ) -> Iterator[tuple[Place, Entry | None]]: ...
+
+    def quarantined(
+        self, before: Place | None, check: Check
+    ) -> Iterator[tuple[Place, Quarantined | None]]: ...
+
+    def quarantined_at(self, partition: int, offset: int, check: Check) -> Quarantined | None: ...
+
+    def redriven(self, check: Check) -> frozenset[str]: ...
 
 
 class Jobs(Protocol):
@@ -85,7 +125,8 @@ class Services:
         log: The delivery log.
         backlog: Returns what waits in the whole installation; raises KafkaUnavailable.
         health: Returns what the ledger found about a subscription's endpoint, or None.
-        topic: Name of the subscriptions topic; sealed secrets are bound to it.
+        reading: Asks the archive, a few requests at a time.
+        topics: The installation's.
         age_s: How old this node's knowledge is.
         clock_ms: The time of day, milliseconds since the epoch.
     """
@@ -98,6 +139,8 @@ class Services:
     store: Store
     outbox: Outbox
     log: Log
+    archive: Archive
+    reading: Reading
     jobs: Jobs
     trail: Trail
     backlog: Callable[[], Backlog]
@@ -105,7 +148,7 @@ class Services:
     policy: Policy
     keyring: Keyring
     health: Callable[[str], Health | None]
-    topic: str
+    topics: Topics
     age_s: Callable[[], float]
     clock_ms: Callable[[], int]
     requests: Requests = field(init=False)
@@ -114,6 +157,11 @@ class Services:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "requests", Requests(self.systems))
+
+    @property
+    def topic(self) -> str:
+        """Name of the subscriptions topic; sealed secrets are bound to it."""
+        return self.topics.subscriptions
 
     def standing(self, subscription: Subscription) -> Subscription:
         """Return a subscription as it stands, its health applied: to be shown, never to be written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from control.acknowledgement import ACK_MAX_S, acknowledged
@@ -14,6 +15,7 @@ from tocsin.http.admission import Caller
 from tocsin.kafka.trail import Trail as Records
 from tocsin.kafka.writer import Writer
 from tocsin.keys import ApiKey
+from tocsin.quarantined import REDRIVEN, Quarantined
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import WireFormat
 
@@ -64,6 +66,18 @@ def key(caller: Caller, action: str, before: ApiKey | None, after: ApiKey, now_m
 def resend(caller: Caller, delivery_id: str, run: str, now_ms: int) -> Entry:
     """Return the entry about a delivery that is sent once more."""
     return _entry(caller, "delivery.resent", delivery_id, {}, {"run": run}, now_ms)
+
+
+def redrive(caller: Caller, record: Quarantined, why: str, now_ms: int) -> Entry:
+    """Return the entry about a quarantined record that is sent back to where it was found."""
+    told = _entry(caller, REDRIVEN, record.id, {}, {"source": record.source}, now_ms)
+    return replace(told, organization=record.organization, why=why)
+
+
+def rewrapped(caller: Caller, organization: str, key_id: str, webhooks: int, now_ms: int) -> Entry:
+    """Return the entry about an organization's webhooks that are sealed with another key from now on."""
+    told = _entry(caller, "keyring.rewrapped", key_id, {}, {"webhooks": webhooks}, now_ms)
+    return replace(told, organization=organization)
 
 
 def _entry(

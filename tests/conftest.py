@@ -8,12 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+import hypothesis
 import pytest
 
 from deploy.local import settings as local_settings
 from deploy.local import stack as local_stack
 from deploy.local.stack import Stack
 from tests.harness.installation import Installation, installation
+
+# How long one example takes says something about the machine, and other runs on it.
+hypothesis.settings.register_profile("tocsin", deadline=None)
+hypothesis.settings.load_profile("tocsin")
 
 _USING = pytest.StashKey[IO[str]]()
 
@@ -56,5 +61,6 @@ def stack() -> Stack:
 def shared(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation with one of every program, for tests that disturb nobody: each has its own organization."""
     with installation(stack, tmp_path_factory.mktemp("shared")) as made:
+        made.fleet.environment = {**made.fleet.environment, "TOCSIN_PROBES": "127.0.0.1:0"}
         made.start("control", "router", "delivery", "delay", "replay", "ledger")
         yield made

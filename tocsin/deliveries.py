@@ -10,13 +10,15 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import orjson
 
 from tocsin.errors import Undecodable
 from tocsin.kafka.codec import Headers
 from tocsin.wire import carried_headers
+
+T = TypeVar("T")
 
 Verdict = Literal["delivered", "retry", "dead_letter", "parked", "interrupted"]
 VERDICTS: Final = frozenset({"delivered", "retry", "dead_letter", "parked", "interrupted"})
@@ -272,20 +274,26 @@ def pack_decision(decision: Decision) -> bytes:
 
 
 def unpack_decision(packed: bytes) -> Decision:
-    """Return the decision that `pack_decision` packed.
+    """Return the decision that `pack_decision` packed; what a newer version says besides is passed over.
 
     Raises:
         Undecodable: The bytes are not one.
     """
     try:
         fields = orjson.loads(packed)
-        progress = fields.pop("progress")
-        decision = Decision(**fields, progress=Progress(**progress) if progress is not None else None)
+        progress = fields["progress"]
+        fields["progress"] = _of(Progress, progress) if progress is not None else None
+        decision = _of(Decision, fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Undecodable(f"not a decision: {error}") from error
     if decision.verdict not in VERDICTS:
         raise Undecodable("not a decision: unknown verdict")
     return decision
+
+
+def _of(kind: type[T], found: Mapping[str, Any]) -> T:
+    names: Iterable[str] = kind.__slots__  # type: ignore[attr-defined]
+    return kind(**{name: value for name, value in {**found}.items() if name in names})
 
 
 def read_decision(headers: Headers | None) -> tuple[str, Source, bytes]:

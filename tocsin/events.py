@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tocsin.errors import EventInvalid, Undecodable
+from tocsin.telemetry.tracing import PREVIOUS, ROUTER
 
 SPEC_VERSION: Final = "1.0"
 ATTRIBUTE_MAX_BYTES: Final = 1_024
@@ -24,7 +25,7 @@ _ENVELOPE = frozenset({"data", "data_base64", "datacontenttype", "dataschema"})
 _KNOWN = ATTRIBUTES | _ENVELOPE
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_TRACE_HEADERS = ("traceparent", "tracestate")
+_TRACE_HEADERS = ("traceparent", "tracestate", ROUTER, PREVIOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def record_key(event: Event) -> bytes:
 
 
 def carried(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
-    """Return the headers that stay untouched through every hop: the event's own and its trace."""
+    """Return the headers that stay untouched through every hop: the event's own and its traces'."""
     return [pair for pair in headers if pair[0].startswith("ce_") or pair[0] in _TRACE_HEADERS]
 
 

@@ -140,10 +140,11 @@ _VERBS: Final[Mapping[Wanted, str]] = {"run": "resume", "pause": "pause", "cance
 def new_name(kind: Kind, now_ms: int, random: bytes) -> str:
     """Return a new job's name: what it is, when it was asked for, and six digits of chance."""
     moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ms / 1000))
-    return f"{_PREFIXES[kind]}-{moment}-{random.hex()[:6]}"
+    return f"{PREFIXES[kind]}-{moment}-{random.hex()[:6]}"
 
 
-_PREFIXES: Final[Mapping[Kind, str]] = {"replay": "rpl", "recover": "rcv", "purge": "prg"}
+PREFIXES: Final[Mapping[Kind, str]] = {"replay": "rpl", "recover": "rcv", "purge": "prg"}
+"""Kind to what a job's name begins with."""
 
 
 def request_key(job: str) -> str:

@@ -24,11 +24,12 @@ from confluent_kafka import KafkaException
 from tocsin import failpoints, telemetry
 from tocsin import settings as settings_module
 from tocsin.errors import KafkaUnavailable, LedgerUnavailable, RegistryUnavailable, TocsinError
-from tocsin.kafka import clients, topics
+from tocsin.kafka import clients, permissions, topics
 from tocsin.kafka.clock import BrokerClock
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.writer import Writer
 from tocsin.settings import Settings
+from tocsin.telemetry.program import Telemetry
 from tocsin.wire.systems import load_systems
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class Stop:
         self.ask()
 
 
-def run(program: str, main: Callable[[Settings, Stop], None]) -> int:
+def run(program: str, main: Callable[[Settings, Stop, Telemetry], None]) -> int:
     """Run a program from start to stop and return its exit code."""
     try:
         settings = settings_module.load()
@@ -126,8 +127,9 @@ def run(program: str, main: Callable[[Settings, Stop], None]) -> int:
     stop = Stop(settings.stop_deadline_s)
     stop.install()
     try:
-        prepare(settings, stop)
-        main(settings, stop)
+        with Telemetry.begin(program, settings.probes) as told:
+            prepare(program, settings, stop)
+            main(settings, stop, told)
     except Stopped:
         pass
     except (TocsinError, KafkaException) as error:
@@ -149,17 +151,21 @@ def ready() -> None:
     _log.info("ready")
 
 
-def prepare(settings: Settings, stop: Stop) -> None:
-    """Wait for Kafka and the registry and make the topics that are missing.
+def prepare(program: str, settings: Settings, stop: Stop) -> None:
+    """Wait for Kafka and the registry and make the topics that are missing, or wait for those of `program`.
 
     Raises:
         Stopped: Asked to stop meanwhile.
     """
     wait_for_kafka(settings, stop)
     wait_for_registry(settings, stop)
-    created = stop.patiently(lambda: topics.ensure(settings, load_systems(), ANSWER_S))
-    if created:
-        _log.info("created %d topics", len(created))
+    if settings.create_topics:
+        created = stop.patiently(lambda: topics.ensure(settings, load_systems(), ANSWER_S))
+        if created:
+            _log.info("created %d topics", len(created))
+    else:
+        own = permissions.topics_of(program, topics.Topics(settings.topic_prefix), load_systems())
+        stop.patiently(lambda: topics.expect(settings, own, ANSWER_S))
     wait_for_clock(settings, stop)
 
 
@@ -200,7 +206,7 @@ def wait_for_kafka(settings: Settings, stop: Stop) -> None:
 
 def wait_for_registry(settings: Settings, stop: Stop) -> None:
     """Return once the schema registry answers; raises as `prepare`."""
-    registry = Registry(settings.registry, timeout_s=2.0)
+    registry = Registry(settings, timeout_s=2.0)
 
     def ask() -> None:
         try:

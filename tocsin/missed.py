@@ -178,20 +178,44 @@ class Search:
     def _own(self, topic: str, end: int, idle: Callable[[], None] | None) -> Iterator[Headers]:
         """Yield the headers of the subscription's own records of the period, and what is just outside of it."""
         key = self._subscription.id.encode()
-        partition = self._partition(topic)
         begins = snapshot.since(self._settings, topic, max(self._since_ms - SKEW_MS, 0))
-        if partition not in begins:
-            return
-        for message in snapshot.read(self._settings, topic, {partition: end}, start=begins, idle=idle):
+        ends = self._earlier_ends(topic) | {self._partition(topic): end}
+        within = {partition: end for partition, end in ends.items() if partition in begins}
+        for message in snapshot.read(self._settings, topic, within, start=begins, idle=idle):
             if message.key() == key:
                 yield cast(Headers, message.headers() or [])
 
     def _own_end(self, topic: str) -> int:
         return snapshot.ends(self._settings, topic)[self._partition(topic)]
 
+    def _earlier_ends(self, topic: str) -> dict[int, int]:
+        # Nothing of the subscription is written there any more: where they end now is where they ended.
+        ends, earlier = snapshot.ends(self._settings, topic), self._settings.partitions_earlier
+        homes = partitioner.homes(self._subscription.id.encode(), len(ends), earlier)
+        return {partition: ends[partition] for partition in homes}
+
     def _partition(self, topic: str) -> int:
         count = len(snapshot.ends(self._settings, topic))
         return partitioner.partition(self._subscription.id.encode(), count)
+
+
+def undelivered(search: Search, check: Callable[[], None] | None = None) -> Iterator[Looked]:
+    """Yield what was not delivered, each delivery once: an event may have been published twice.
+
+    Args:
+        check: Called again and again meanwhile; what it raises ends the search.
+
+    Raises:
+        KafkaUnavailable: No answer.
+        RegistryUnavailable: An event's schema cannot be looked up now.
+    """
+    extent, met = search.extent(), set[str]()
+    for looked in search.look(search.fates(extent, check), end=extent.events, idle=check):
+        if check is not None:
+            check()
+        if looked.arrived is not None and looked.fate != "delivered" and looked.delivery_id not in met:
+            met.add(looked.delivery_id)
+            yield looked
 
 
 def _decided(headers: Headers) -> tuple[str, Fate]:

@@ -31,9 +31,10 @@ from tocsin.kafka import clients
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
+from tocsin.telemetry import conventions
 from tocsin.wire.systems import System, load_systems
 
-_tracer = trace.get_tracer("tocsin.publisher")
+_tracer = trace.get_tracer("tocsin.publisher", schema_url=conventions.SCHEMA_URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Publisher:
         self._source = source
         self._timeout_s = timeout_s
         self._topic = Topics(self._settings.topic_prefix).events(system)
-        self._registry = Registry(self._settings.registry)
+        self._registry = Registry(self._settings)
         self._encode = EventEncoder(self._registry, self._topic, known)
         self._producer = clients.producer(self._settings, timeout_s=timeout_s)
         self._closing = threading.Event()
@@ -138,7 +139,9 @@ class Publisher:
         )
         events.check(event)
         value = self._encode(event.type, data)
-        with _tracer.start_as_current_span(f"send {self._topic}", kind=trace.SpanKind.PRODUCER):
+        with _tracer.start_as_current_span(f"send {self._topic}", kind=trace.SpanKind.PRODUCER) as span:
+            if span.is_recording():
+                span.set_attributes(self._described(event))
             trace_context: dict[str, str] = {}
             propagate.inject(trace_context)
         headers: list[tuple[str, str | bytes | None]] = [*events.to_headers(event), *trace_context.items()]
@@ -161,7 +164,6 @@ class Publisher:
         finally:
             self._closing.set()
             self._thread.join(2.0)
-            self._registry.close()
 
     def __enter__(self) -> Self:
         return self
@@ -178,6 +180,16 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.close)
+
+    def _described(self, event: Event) -> Mapping[str, str]:
+        return {
+            conventions.MESSAGING_SYSTEM: conventions.KAFKA,
+            conventions.MESSAGING_OPERATION_NAME: conventions.SEND,
+            conventions.MESSAGING_OPERATION_TYPE: conventions.SEND,
+            conventions.MESSAGING_DESTINATION_NAME: self._topic,
+            conventions.MESSAGING_MESSAGE_ID: event.id,
+            conventions.EVENT_TYPE: event.type,
+        }
 
     def _produce(
         self, event: Event, value: bytes, headers: list[tuple[str, str | bytes | None]]

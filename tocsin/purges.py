@@ -23,17 +23,24 @@ class Purge:
         job: Its job.
         selection: What it struck off.
         end_offsets: Partition of the dead-letter topic to the offset before which it did.
+        at: When these were fixed, milliseconds since the epoch: for those who know times, and no offsets.
     """
 
     job: str
     selection: Selection
     end_offsets: Mapping[int, int]
+    at: int = 0
 
 
 def done(jobs: Iterable[Job]) -> list[Purge]:
     """Return the purges among jobs that are done."""
     return [
-        Purge(job.request.job, job.request.selection, offsets(job.progress.end_offsets))
+        Purge(
+            job.request.job,
+            job.request.selection,
+            offsets(job.progress.end_offsets),
+            job.progress.begun_at or job.progress.updated_at,
+        )
         for job in jobs
         if job.request.kind == "purge" and job.progress is not None and job.progress.state == "done"
     ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from confluent_kafka import Message
 
@@ -24,6 +24,9 @@ from tocsin.settings import Settings
 _log = logging.getLogger("tocsin.quarantined")
 
 Header = tuple[str, bytes | None]
+
+REDRIVEN: Final = "quarantine.redriven"
+"""What the audit calls it; the audit is also what tells which records were sent back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +100,30 @@ def scan(settings: Settings, registry: Registry) -> Iterator[Quarantined]:
         KafkaUnavailable: No answer, or no such topic.
         RegistryUnavailable: Their schema cannot be looked up now.
     """
-    topic, decode = Topics(settings.topic_prefix).quarantine, pipeline.decoder(registry, "quarantined")
+    topic, read = Topics(settings.topic_prefix).quarantine, reader(registry)
     for message in snapshot.read(settings, topic, snapshot.ends(settings, topic)):
+        found = read(message)
+        if found is not None:
+            yield found
+
+
+def reader(registry: Registry) -> Callable[[Message], Quarantined | None]:
+    """Return what reads a record of the quarantine topic; None for one that is none itself.
+
+    What it returns raises RegistryUnavailable.
+    """
+    decode = pipeline.decoder(registry, "quarantined")
+
+    def read(message: Message) -> Quarantined | None:
         try:
-            record = decode(message.value(), cast(Headers, message.headers() or [])).record
+            return _quarantined(
+                message, decode(message.value(), cast(Headers, message.headers() or [])).record
+            )
         except Undecodable as error:
-            _log.error("%s %s is passed over: %s", topic, message.offset(), error)
-        else:
-            yield _quarantined(message, record)
+            _log.error("%s %s is passed over: %s", message.topic(), message.offset(), error)
+            return None
+
+    return read
 
 
 def _quarantined(message: Message, record: Mapping[str, Any]) -> Quarantined:

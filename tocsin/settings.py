@@ -6,19 +6,23 @@ a program remembers while it runs does not.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from tocsin import access
+from tocsin.access import Access
 from tocsin.errors import ConfigurationError
 
 LOCAL_ENV = Path(".tocsin/local.env")
 """Written by the local stack; it lets every command work in a checkout without settings."""
 
 
-class Settings(BaseSettings):
+class Settings(Access):
     """Settings that more than one program or the library itself reads."""
 
     model_config = SettingsConfigDict(
@@ -26,15 +30,18 @@ class Settings(BaseSettings):
     )
 
     kafka: str = Field("127.0.0.1:19092", description="Bootstrap servers, comma separated.")
-    kafka_options: dict[str, str] = Field(
-        default_factory=dict, description="librdkafka options for every client (TLS, SASL), as JSON."
-    )
     registry: str = Field(
         "http://127.0.0.1:18081/apis/ccompat/v7", description="Confluent-compatible schema registry."
     )
     topic_prefix: str = Field("tocsin", pattern=r"^[a-zA-Z0-9._-]{1,60}$", description="Begins every topic.")
     partitions: int = Field(12, ge=1, le=1024, description="Partitions of the keyed topics, at creation.")
+    partitions_earlier: tuple[int, ...] = Field(
+        (), description="Partition counts before `tocsin topics grow`, as JSON: what lies there is found."
+    )
     replication: int = Field(1, ge=1, le=9, description="Replication factor of topics, at creation.")
+    create_topics: bool = Field(
+        True, description="Make missing topics at start; false where `tocsin topics create` does it."
+    )
     session_s: float = Field(
         10.0, ge=1, description="Consumer group session: how soon a dead process is replaced."
     )
@@ -71,6 +78,10 @@ class Settings(BaseSettings):
         description="How often a disabled endpoint is sent a test, whose success enables it; 0 is never.",
     )
     ledger_retention_days: int = Field(30, ge=1, description="How long the delivery log keeps a delivery.")
+    probes: str | None = Field(
+        None,
+        description="Where `/livez`, `/readyz` and `/metrics` answer, as `host:port`; nowhere when unset.",
+    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info")
 
@@ -79,11 +90,35 @@ def load() -> Settings:
     """Read the settings.
 
     Raises:
-        ConfigurationError: A variable is malformed; the message names it, never its value.
+        ConfigurationError: A variable is malformed, or two do not go together; the message names it, never its value.
     """
     try:
-        return Settings()  # type: ignore[call-arg]
+        settings = Settings(**from_files(os.environ))  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        name = "TOCSIN_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigurationError(name, "", str(first["msg"])) from None
+        name = "_".join(str(part) for part in first["loc"])
+        raise ConfigurationError(access.variable(name), "", str(first["msg"])) from None
+    access.kafka(settings)
+    access.registry(settings, settings.registry)
+    return settings
+
+
+def from_files(environ: Mapping[str, str]) -> dict[str, SecretStr]:
+    """Return the secrets that `TOCSIN_<NAME>_FILE` names a file of, by the setting's name.
+
+    Raises:
+        ConfigurationError: A file cannot be read, or the secret is given twice.
+    """
+    found = {}
+    for name, field in Settings.model_fields.items():
+        own, by_file = access.variable(name), access.variable(f"{name}_file")
+        is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
+        if not is_secret or f"{name}_file" in Settings.model_fields or not environ.get(by_file):
+            continue
+        if environ.get(own):
+            raise ConfigurationError(by_file, "", f"and {own} are both set: take one away")
+        try:
+            found[name] = SecretStr(Path(environ[by_file]).read_text().strip())
+        except OSError as error:
+            raise ConfigurationError(by_file, "", f"cannot be read: {error.strerror}") from None
+    return found

@@ -6,6 +6,7 @@ first due and a delay consumer never has to sort.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -25,6 +26,8 @@ TIERS: Mapping[str, int] = MappingProxyType(
 )
 """Tier name to its delay in seconds, shortest first."""
 
+_NAME = re.compile(r"[1-9][0-9]{0,3}[smhd]")
+
 SHORTEST = next(iter(TIERS))
 PARKING_LONGEST = "5m"
 
@@ -32,6 +35,11 @@ PARKING_LONGEST = "5m"
 def seconds(tier: str) -> int:
     """Return a tier's delay in seconds; KeyError for a name that is no tier."""
     return TIERS[tier]
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text is the name of a tier, of this version's or of another's."""
+    return _NAME.fullmatch(text) is not None
 
 
 def at_least(delay_s: float) -> str:

@@ -15,17 +15,19 @@ from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
 
 
-def main(settings: Settings, stop: Stop) -> None:
+def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
     """Put the program together and run it until it is asked to stop."""
     topics = Topics(settings.topic_prefix)
     writer = Writer(settings)
-    quarantine = Quarantine(writer, Registry(settings.registry, patiently=stop.patiently), topics, "delay")
+    quarantine = Quarantine(writer, Registry(settings, patiently=stop.patiently), topics, "delay")
     clock = BrokerClock(writer, topics.clock)
     stop.patiently(clock.start)
-    delaying = Delaying(topics, writer, quarantine, clock.now_ms)
-    reader = delaying.reader = Reader(
+    delaying = Delaying(topics, writer, quarantine, clock.now_ms, telemetry)
+    reader = Reader(
         settings,
         topics.group("delay"),
         [topics.delay(tier) for tier in tiers.TIERS],
@@ -33,6 +35,9 @@ def main(settings: Settings, stop: Stop) -> None:
         unhurried=True,
         stopping=stop.asked.is_set,
     )
+    telemetry.watch_writes(writer)
+    telemetry.meter.observe(metrics.QUARANTINED, quarantine.taken.read)
+    delaying.watch(reader)
     lifecycle.ready()
     try:
         delaying.run(stop)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,8 @@ from tocsin.kafka.reader import Part, Reader, Record
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Writer, Written
 from tocsin.lifecycle import Stop
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
 
 _log = logging.getLogger("tocsin.delay")
 
@@ -51,20 +54,38 @@ class Delaying:
 
     Args:
         clock_ms: The broker's time of day, milliseconds since the epoch: the clock that append times are of.
+        telemetry: What it tells of itself.
     """
 
     reader: Reader
 
     def __init__(
-        self, topics: Topics, writer: Writer, quarantine: Quarantine, clock_ms: Callable[[], float]
+        self,
+        topics: Topics,
+        writer: Writer,
+        quarantine: Quarantine,
+        clock_ms: Callable[[], float],
+        telemetry: Telemetry,
     ) -> None:
         self._topics = topics
         self._writer = writer
         self._quarantine = quarantine
         self._clock_ms = clock_ms
         self._delay_ms = {topics.delay(tier): delay_s * 1000 for tier, delay_s in tiers.TIERS.items()}
+        self._tiers = {topics.delay(tier): tier for tier in tiers.TIERS}
+        self._telemetry = telemetry
+        self._sent_on = telemetry.meter.counter(metrics.DELAYED)
+        self._lateness = telemetry.meter.histogram(metrics.DELAY_LATENESS)
         self._waiting: Waiting[Held] = Waiting()
         self._in_flight = InFlight()
+
+    def watch(self, reader: Reader) -> None:
+        """Begin: read with `reader`, and be ready only while progress is made."""
+        self.reader = reader
+        telemetry, writer = self._telemetry, self._writer
+        telemetry.watch_reads(reader)
+        telemetry.watch_work(lambda: writer.ended, lambda: len(self._in_flight))
+        telemetry.start()
 
     def assigned(self, parts: Sequence[Part]) -> None:
         """Nothing of them has been read: there is nothing to do."""
@@ -91,6 +112,7 @@ class Delaying:
                 self._hold(record)
             self._send_due()
             self._writer.check()
+            self._telemetry.pulse.tick(time.monotonic())
 
     def _forget_waiting(self, parts: Sequence[Part]) -> None:
         gone = set(parts)
@@ -116,7 +138,13 @@ class Delaying:
             if held is None:
                 return
             if self.reader.owns(held.record):
+                self._count(held.record, now_ms)
                 self._send(held)
+
+    def _count(self, record: Record, now_ms: float) -> None:
+        tier = self._tiers[record.topic]
+        self._sent_on.add(tier)
+        self._lateness.record((now_ms - record.timestamp_ms - self._delay_ms[record.topic]) / 1000, tier)
 
     def _send(self, held: Held) -> None:
         record, hop = held.record, onward(held.progress)

@@ -30,6 +30,8 @@ from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
 from tocsin.wire.systems import load_systems
 
 IN_FLIGHT_MAX = 4_096
@@ -47,13 +49,13 @@ DECISION_LINGER_MS = 5.0
 _log = logging.getLogger("tocsin.delivery")
 
 
-def main(settings: Settings, stop: Stop) -> None:
+def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
     """Run the delivery consumer until asked to stop."""
-    uvloop.run(_run(settings, stop))
+    uvloop.run(_run(settings, stop, telemetry))
 
 
-async def _run(settings: Settings, stop: Stop) -> None:
-    topics, registry = Topics(settings.topic_prefix), Registry(settings.registry, patiently=stop.patiently)
+async def _run(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
+    topics, registry = Topics(settings.topic_prefix), Registry(settings, patiently=stop.patiently)
     policy = policy_of(settings)
     if settings.allow_cidrs:
         _log.warning("ATTENTION: policy is opened for %s", ", ".join(settings.allow_cidrs))
@@ -70,17 +72,19 @@ async def _run(settings: Settings, stop: Stop) -> None:
     )
     warmup = Warmup(settings, topics.attempts)
     client = DeliveryClient(policy, tls=tls_context(settings.ca_file), limit=total)
+    quarantine = Quarantine(writer, registry, topics, "delivery")
     delivering = Delivering(
         endpoints=Endpoints(table, load_systems(), keyring, policy, topics.subscriptions),
         client=client,
         outbox=Outbox(
             writer, topics, pipeline.encoder(registry, topics, "attempt"), asyncio.get_running_loop()
         ),
-        quarantine=Quarantine(writer, registry, topics, "delivery"),
+        quarantine=quarantine,
         lanes=Lanes[Work](total),
         decoder=pipeline.decoder(registry, "delivery"),
         warmup=warmup,
         live_topic=topics.deliveries,
+        telemetry=telemetry,
     )
     reader = Reader(
         settings,
@@ -90,7 +94,9 @@ async def _run(settings: Settings, stop: Stop) -> None:
         Limits(total_records=HELD_MAX),
         stopping=stop.asked.is_set,
     )
-    delivering.reader = reader
+    telemetry.watch_writes(writer)
+    telemetry.meter.observe(metrics.QUARANTINED, quarantine.taken.read)
+    delivering.watch(reader, table.age_s)
     closing = threading.Event()
     owner = threading.Thread(
         target=_own, args=(reader, delivering, writer, closing), name="reader", daemon=True

@@ -29,6 +29,7 @@ def cut(work: Work, decision: Decision, endpoint: Endpoint, *, started_ms: int, 
         url=endpoint.shown_url,
         duration_ms=duration_s * 1000,
         error="cut at a stop of the delivery process",
+        generation=endpoint.generation,
     )
 
 

@@ -218,6 +218,14 @@ class Lanes(Generic[W]):
             self._settle_ready()
         return parked
 
+    def lengths(self) -> dict[str, int]:
+        """Return how many deliveries wait for each endpoint that is known; from any thread."""
+        return {name: len(lane) for name, lane in self._lanes.copy().items()}
+
+    def limits(self) -> dict[str, int]:
+        """Return how many POSTs may be open to each endpoint that is known; from any thread."""
+        return {name: int(lane.pace.limit) for name, lane in self._lanes.copy().items()}
+
     def next_release_s(self) -> float | None:
         """Return when the next endpoint that asked for a pause may be sent to again."""
         return self._held[0][0] if self._held else None

@@ -13,6 +13,8 @@ from tocsin.kafka.codec import Encoder
 from tocsin.kafka.reader import Record
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Wanted, Writer, Written
+from tocsin.telemetry import tracing
+from tocsin.telemetry.tracing import Span
 
 CONNECTOR = b"tocsin"
 STALLED_S = 2.0
@@ -72,10 +74,15 @@ class Outbox:
         attempt: Attempt,
         decided: Callable[[int], None],
         wanted: Wanted,
+        span: Span | None = None,
     ) -> None:
-        """Write an attempt; `decided` gets its offset in the same partition of the attempts topic."""
+        """Write an attempt; `decided` gets its offset in the same partition of the attempts topic.
+
+        Args:
+            span: Of the attempt; it travels with what is written.
+        """
         headers = [
-            *events.carried(record.headers),
+            *tracing.renewed(events.carried(record.headers), tracing.PREVIOUS, span),
             *deliveries.decision_headers(identity, attempt.source, attempt.decision),
         ]
         outgoing = Outgoing(
@@ -95,12 +102,17 @@ class Outbox:
         decision: Decision,
         done: Callable[[], None],
         wanted: Wanted,
+        span: Span | None = None,
     ) -> None:
-        """Write what follows from a decision about an event of a system: a record in a delay topic, or a dead letter."""
+        """Write what follows from a decision about an event of a system: a record in a delay topic, or a dead letter.
+
+        Args:
+            span: Of the attempt; the next one is linked to it.
+        """
         if decision.progress is None:
             raise ValueError(f"nothing follows from {decision.verdict}")
         headers = [
-            *events.carried(record.headers),
+            *tracing.renewed(events.carried(record.headers), tracing.PREVIOUS, span),
             *((name, value) for name, value in record.headers if name == "tocsin_delivery_id"),
             *deliveries.progress_headers(decision.progress),
         ]

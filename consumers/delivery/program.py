@@ -20,11 +20,12 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any, Final
 
-from consumers.delivery import attempts, saturation, schedule
+from consumers.delivery import attempts, saturation, schedule, traces
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
 from consumers.delivery.lanes import Lanes
+from consumers.delivery.measures import Measures
 from consumers.delivery.memory import Memory
 from consumers.delivery.outbox import Outbox
 from consumers.delivery.outcome import Answered, Outcome
@@ -42,6 +43,9 @@ from tocsin.kafka.reader import Part, Reader, Record
 from tocsin.kafka.window import Mark
 from tocsin.kafka.writer import Wanted
 from tocsin.lifecycle import Stop
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
+from tocsin.telemetry.tracing import Span, within
 
 _log = logging.getLogger("tocsin.delivery")
 
@@ -70,6 +74,7 @@ class Delivering:
         quarantine: Takes what cannot be read.
         lanes: Who is next.
         live_topic: Name of the topic of live work.
+        telemetry: What it tells of itself; nobody is told when None.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class Delivering:
         decoder: Decoder,
         warmup: Warmup,
         live_topic: str,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._client = client
@@ -92,6 +98,8 @@ class Delivering:
         self._decoder = decoder
         self._warmup = warmup
         self._live_topic = live_topic
+        self._telemetry = telemetry or Telemetry("delivery")
+        self._measures = Measures(self._telemetry.meter)
         self._loop = asyncio.get_running_loop()
         self._memory = Memory()
         self._breaker = Breaker()
@@ -105,6 +113,21 @@ class Delivering:
         self._stopping = False
         self.failed: BaseException | None = None
         self.reader: Reader
+
+    def watch(self, reader: Reader, table_age_s: Callable[[], float]) -> None:
+        """Begin: read with `reader`, and be ready only while progress is made.
+
+        Args:
+            table_age_s: How long ago the subscriptions were certainly complete.
+        """
+        self.reader = reader
+        measures, lanes, telemetry = self._measures, self._lanes, self._telemetry
+        measures.watch_lanes(lanes)
+        telemetry.watch_reads(reader)
+        telemetry.watch_tables(table_age_s)
+        telemetry.watch_work(lambda: measures.ended, lambda: lanes.in_flight)
+        telemetry.gauge(metrics.BREAKER_OPEN, lambda: self._breaker.open)
+        telemetry.start()
 
     # --- the reader's thread ------------------------------------------------------------------------------------
 
@@ -226,7 +249,9 @@ class Delivering:
         """Serve until asked to stop, then end open work within the deadline."""
         error: BaseException | None = None
         while not stop and (error := self.failed or self._outbox.failed) is None:
-            self._saturation.note(time.monotonic(), saturation.wanted_s())
+            now_s = time.monotonic()
+            self._telemetry.pulse.tick(now_s)
+            self._saturation.note(now_s, saturation.wanted_s())
             self._match_again()
             self._outbox.serve()
             self._pump()
@@ -271,15 +296,22 @@ class Delivering:
         started_s, started_ms = time.monotonic(), _now_ms()
         signal: Signal = "neutral"
         retry_after_s: float | None = None
+        outcome: Outcome | None = None
+        span: Span | None = None
         work.begun = True
         try:
             if work.cancelled:
                 raise asyncio.CancelledError
+            span = work.span = traces.begin(self._telemetry.tracer, work, endpoint)
             body = endpoint.body(work.delivery)
             headers = endpoint.request_headers(work.delivery, body, started_ms // 1000)
-            outcome = await self._client.post(
-                url=endpoint.url, headers=headers, body=body, timeout_s=endpoint.timeout_s
-            )
+            if span is not None:
+                headers = [*headers, traces.sent_along(span)]
+            with within(span):
+                outcome = await self._client.post(
+                    url=endpoint.url, headers=headers, body=body, timeout_s=endpoint.timeout_s
+                )
+            self._measures.posted(work, outcome)
             verdict = judge(outcome, time.time())
             if verdict.action == "delivered":
                 failpoints.hit("delivery.after_2xx")
@@ -302,6 +334,8 @@ class Delivering:
         finally:
             work.task = None
             self._end(work, signal, started_s, retry_after_s)
+        if span is not None:
+            traces.end(span, decision, outcome)
         self._decide(work, decision, attempt)
         self._pump()
 
@@ -328,6 +362,7 @@ class Delivering:
 
     def _decide(self, work: Work, decision: Decision, attempt: Attempt) -> None:
         """Write the attempt record; its acknowledgement makes the decision."""
+        self._measures.decided(work, decision, _now_ms(), outage=decision.reason == OUTAGE)
 
         def decided(position: int) -> None:
             failpoints.hit("delivery.after_decision")
@@ -336,7 +371,10 @@ class Delivering:
             self._effect(work, decision)
 
         self._write(
-            work, lambda wanted: self._outbox.attempt(work.record, work.identity, attempt, decided, wanted)
+            work,
+            lambda wanted: self._outbox.attempt(
+                work.record, work.identity, attempt, decided, wanted, work.span
+            ),
         )
 
     def _effect(self, work: Work, decision: Decision) -> None:
@@ -352,7 +390,10 @@ class Delivering:
             self._finish(work)
 
         system = work.delivery.system
-        self._write(work, lambda wanted: self._outbox.effect(work.record, system, decision, written, wanted))
+        self._write(
+            work,
+            lambda wanted: self._outbox.effect(work.record, system, decision, written, wanted, work.span),
+        )
 
     def _finish(self, work: Work) -> None:
         self._release(work)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tocsin.deliveries import Delivery, Progress, Source
 from tocsin.kafka.reader import Part, Record
+from tocsin.telemetry.tracing import Span
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +20,7 @@ class Work:
         cancelled: Its attempt is to end with its first step.
         cut: Its attempt is cancelled because the process, or its share of the partitions, ends.
         open: Its offset is neither finished nor given up.
+        span: Of its attempt, if that is sampled.
     """
 
     record: Record
@@ -31,6 +33,7 @@ class Work:
     cancelled: bool = False
     cut: bool = False
     open: bool = False
+    span: Span | None = None
 
     @property
     def endpoint(self) -> str:

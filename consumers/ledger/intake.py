@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from tocsin import failpoints
 from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
-from tocsin.kafka.reader import Part, Record, record_of
+from tocsin.kafka.reader import JOINED_AFTER_S, Part, Record, record_of
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
 
@@ -75,6 +75,8 @@ class Intake:
         self._held: dict[Part, _Held] = {}
         self._gathered: list[Message] = []
         self._commit_due_s = 0.0
+        self._was_given_some = False
+        self._began_s = time.monotonic()
         self._consumer = clients.group_consumer(settings, group, on_commit=_told, unhurried=True)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -84,6 +86,16 @@ class Intake:
     def positions(self) -> dict[Part, int]:
         """The position of every partition that is ours."""
         return {part: held.next for part, held in self._held.items()}
+
+    @property
+    def joined(self) -> bool:
+        """As of `Reader`."""
+        return self._was_given_some or time.monotonic() - self._began_s > JOINED_AFTER_S
+
+    @property
+    def leads(self) -> bool:
+        """It needs no lease: the store refuses whoever is not the one."""
+        return True
 
     def announced(self, record: Record) -> bool:
         """Whether what follows from a record was announced before."""
@@ -176,6 +188,7 @@ class Intake:
         self._place(begun)
         parts = [Part(tp.topic, tp.partition) for tp in partitions]
         consumer.incremental_assign([TopicPartition(*part, self._held[part].next) for part in parts])
+        self._was_given_some = True
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         parts = [part for tp in partitions if (part := Part(tp.topic, tp.partition)) in self._held]

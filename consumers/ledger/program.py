@@ -29,6 +29,8 @@ from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Part, Record
 from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop, Stopped
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
 
 GATHER_MOST_S: Final = 0.5
 AGAIN_AFTER_S: Final = 0.5
@@ -47,6 +49,7 @@ class Ledgering:
     Attributes:
         delay_ms: How old the last batch's first record was when the store had it; 0 once there is nothing more.
         projected: Records projected since the start.
+        caught_up: There was nothing more when the broker was last heard of.
     """
 
     intake: Intake
@@ -61,6 +64,7 @@ class Ledgering:
         quarantine: Quarantine,
         writer: Writer,
         stop: Stop,
+        telemetry: Telemetry,
     ) -> None:
         self._reading = reading
         self._projector = projector
@@ -69,11 +73,29 @@ class Ledgering:
         self._quarantine = quarantine
         self._writer = writer
         self._stop = stop
+        self._telemetry = telemetry
+        self._records = telemetry.meter.counter(metrics.LEDGER_RECORDS)
+        self._through_ms = _now_ms()
+        self.caught_up = True
         self.delay_ms = 0
         self.projected = 0
         self._told = 0
         self._tell_due_s = time.monotonic() + TELL_EVERY_S
         self._seen_due_s = self._retain_due_s = 0.0
+
+    def watch(self, intake: Intake) -> None:
+        """Begin: read with `intake`, and be ready only while progress is made."""
+        self.intake = intake
+        telemetry = self._telemetry
+        telemetry.watch_member(intake)
+        telemetry.gauge(metrics.PARTITIONS, lambda: len(intake.positions))
+        telemetry.gauge(metrics.LEDGER_DELAY, lambda: self.behind_s(_now_ms()))
+        telemetry.watch_work(lambda: self.projected, lambda: not self.caught_up)
+        telemetry.start()
+
+    def behind_s(self, now_ms: int) -> float:
+        """Return how old what was projected last is; 0 when there is nothing more."""
+        return 0.0 if self.caught_up else max(0.0, (now_ms - self._through_ms) / 1000)
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Project until asked to stop, or until `until`.
@@ -88,6 +110,7 @@ class Ledgering:
                 self._take(records)
             self._tend()
             self._writer.check()
+            self._telemetry.pulse.tick(time.monotonic())
 
     def positions(self) -> Mapping[Part, int]:
         """Return the store's positions, once it answers; raises Stopped."""
@@ -98,6 +121,8 @@ class Ledgering:
         self._stop.patiently(lambda: self._projector.place(positions))
 
     def _take(self, records: Sequence[Record]) -> None:
+        if self.caught_up:
+            self.caught_up, self._through_ms = False, records[0].timestamp_ms
         positions = self.intake.positions
         taken = [Taken(record, self._read(record)) for record in records]
         batch = Batch({part: positions[part] for part in {record.part for record in records}}, taken)
@@ -123,7 +148,9 @@ class Ledgering:
             return
         self.intake.projected(batch.last())
         self.projected += len(batch.taken)
-        self.delay_ms = _now_ms() - min(taken.record.timestamp_ms for taken in batch.taken)
+        self._records.add(by=len(batch.taken))
+        self._through_ms = min(taken.record.timestamp_ms for taken in batch.taken)
+        self.delay_ms = _now_ms() - self._through_ms
 
     def _project_apart(self, batch: Batch, error: SQLAlchemyError) -> None:
         """Find the record that the store refuses, so that all others are projected."""
@@ -174,6 +201,7 @@ class Ledgering:
         self._projector.seen(at_end, _now_ms() - _HEARD_WITHIN_MS)
         if at_end and len(at_end) == len(self.intake.positions):
             self.delay_ms = 0
+            self.caught_up = True
 
     def _tell(self) -> None:
         if self.projected > self._told:

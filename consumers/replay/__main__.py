@@ -19,12 +19,13 @@ from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.purges import Purge
 from tocsin.settings import Settings
+from tocsin.telemetry.program import Telemetry
 from tocsin.wire.systems import load_systems
 
 
-def main(settings: Settings, stop: Stop) -> None:
+def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
     """Put the program together and run it until it is asked to stop."""
-    topics, registry = Topics(settings.topic_prefix), Registry(settings.registry, patiently=stop.patiently)
+    topics, registry = Topics(settings.topic_prefix), Registry(settings, patiently=stop.patiently)
     writer = Writer(settings)
     table: Table[Row] = Table(settings, topics.jobs, jobrows.reader(registry))
     stop.patiently(table.start)
@@ -40,9 +41,8 @@ def main(settings: Settings, stop: Stop) -> None:
         trail=stop.patiently(lambda: Trail(registry, topics)),
         sources=Sources(settings, registry, load_systems(), purged),
     )
-    reader = replaying.reader = Reader(
-        settings, topics.group("replay"), [topics.jobs], replaying, stopping=stop.asked.is_set
-    )
+    reader = Reader(settings, topics.group("replay"), [topics.jobs], replaying, stopping=stop.asked.is_set)
+    replaying.watch(reader, telemetry)
     lifecycle.ready()
     try:
         replaying.run(stop)

@@ -104,11 +104,12 @@ class Job:
             _log.info("job %s: %d of %d replayed", self._request.job, course.replayed, course.selected)
 
     def _begin(self) -> Course:
+        begun_at = _now_ms()
         settled = self._source.settle()
         self._source.open(settled, self._check)
         selected = len(self._meant(settled, settled.end))
         written_to = snapshot.ends(self._settings, self._topics.redeliveries)
-        course = Course(selected, settled, next={}, written_to=written_to, begun_at=_now_ms())
+        course = Course(selected, settled, next={}, written_to=written_to, begun_at=begun_at)
         self._save(course, "running")
         _log.info("job %s: %d deliveries selected", self._request.job, selected)
         return course

@@ -34,6 +34,9 @@ from tocsin.kafka.trail import Trail
 from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
+from tocsin.telemetry.pulse import Pulse
 
 _log = logging.getLogger("tocsin.replay")
 
@@ -56,6 +59,7 @@ class Replaying:
     """
 
     reader: Reader
+    _pulse: Pulse
 
     def __init__(
         self,
@@ -76,6 +80,16 @@ class Replaying:
         self._tenure: Tenure | None = None
         self._workers: dict[str, threading.Thread] = {}
         self._failed: BaseException | None = None
+
+    def watch(self, reader: Reader, telemetry: Telemetry) -> None:
+        """Begin: read with `reader`, and be ready only while progress is made."""
+        self.reader = reader
+        self._pulse = telemetry.pulse
+        telemetry.watch_writes(self._writer)
+        telemetry.watch_reads(reader)
+        telemetry.watch_tables(self._table.age_s)
+        telemetry.gauge(metrics.JOBS_RUNNING, lambda: len(self._workers))
+        telemetry.start()
 
     def assigned(self, parts: Sequence[Part]) -> None:
         """The jobs are ours from now on."""
@@ -103,6 +117,7 @@ class Replaying:
                 self.reader.finish(record)
             self._supervise()
             self._writer.check()
+            self._pulse.tick(time.monotonic())
         self._end(stop.deadline)
 
     def _supervise(self) -> None:

@@ -22,13 +22,15 @@ from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.matching import Index
 from tocsin.settings import Settings
+from tocsin.telemetry import metrics
+from tocsin.telemetry.program import Telemetry
 from tocsin.wire.systems import load_systems
 
 
-def main(settings: Settings, stop: Stop) -> None:
+def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
     """Put the program together and run it until it is asked to stop."""
     topics, contracts = Topics(settings.topic_prefix), load_systems()
-    registry = Registry(settings.registry, timeout_s=settings.session_s / 5, patiently=stop.patiently)
+    registry = Registry(settings, timeout_s=settings.session_s / 5, patiently=stop.patiently)
     writer = Writer(settings, own_thread=False)
     quarantine = Quarantine(writer, registry, topics, "router")
     index = Index(
@@ -47,8 +49,9 @@ def main(settings: Settings, stop: Stop) -> None:
         decoder=Decoder(registry),
         writer=writer,
         outbox=Outbox(writer, quarantine, topics.deliveries, pipeline.encoder(registry, topics, "delivery")),
+        telemetry=telemetry,
     )
-    reader = routing.reader = Reader(
+    reader = Reader(
         settings,
         topics.group("router"),
         [topics.events(name) for name in contracts],
@@ -56,6 +59,9 @@ def main(settings: Settings, stop: Stop) -> None:
         LIMITS,
         stopping=stop.asked.is_set,
     )
+    telemetry.watch_writes(writer)
+    telemetry.meter.observe(metrics.QUARANTINED, quarantine.taken.read)
+    routing.watch(reader)
     lifecycle.ready()
     try:
         routing.run(stop)

@@ -14,17 +14,22 @@ class Effects:
 
     Args:
         done: Called once, when the last has ended, on whichever thread ended it.
+
+    Attributes:
+        begun: Writes begun.
     """
 
     def __init__(self, done: Callable[[], None]) -> None:
         self._done = done
         self._left = 1
+        self.begun = 0
         self._lock = threading.Lock()
 
     def begin(self) -> None:
         """Note one more write."""
         with self._lock:
             self._left += 1
+            self.begun += 1
 
     def end(self) -> None:
         """Note that a write is acknowledged, or that no more will begin."""

@@ -19,8 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from consumers.router import traces
 from consumers.router.backlog import Backlog
 from consumers.router.effects import Effects
+from consumers.router.measures import Measures
 from consumers.router.outbox import Outbox
 from tocsin import events, intake
 from tocsin.errors import RegistryUnavailable, RenderError, Undecodable
@@ -33,6 +35,9 @@ from tocsin.kafka.writer import Writer
 from tocsin.lifecycle import Stop
 from tocsin.matching import Index
 from tocsin.subscriptions import EFFECTIVE_MARGIN_S
+from tocsin.telemetry import tracing
+from tocsin.telemetry.program import Telemetry
+from tocsin.telemetry.tracing import Span
 from tocsin.wire.systems import System, Systems
 
 _log = logging.getLogger("tocsin.router")
@@ -55,6 +60,7 @@ class Routing:
         contracts: All systems and open formats.
         index: Which subscriptions want an event.
         table: The table that feeds the index.
+        telemetry: What it tells of itself; nobody is told when None.
     """
 
     reader: Reader
@@ -69,6 +75,7 @@ class Routing:
         decoder: Decoder,
         writer: Writer,
         outbox: Outbox,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._systems = systems
         self._contracts = contracts
@@ -77,9 +84,20 @@ class Routing:
         self._decoder = decoder
         self._writer = writer
         self._outbox = outbox
+        self._telemetry = telemetry or Telemetry("router")
+        self._measures = Measures(self._telemetry.meter)
         self._backlog = Backlog()
         self._in_flight = InFlight()
         self._current: tuple[Record, Iterator[None]] | None = None
+
+    def watch(self, reader: Reader) -> None:
+        """Begin: read with `reader`, and be ready only while progress is made."""
+        self.reader = reader
+        telemetry, writer = self._telemetry, self._writer
+        telemetry.watch_reads(reader)
+        telemetry.watch_tables(self._table.age_s)
+        telemetry.watch_work(lambda: writer.ended, reader.unfinished)
+        telemetry.start()
 
     def assigned(self, parts: Sequence[Part]) -> None:
         """Nothing of them has been read: there is nothing to do."""
@@ -109,6 +127,8 @@ class Routing:
             self._work(time.monotonic() + PORTION_S)
             self._writer.serve()
             self._writer.check()
+            self._measures.settle()
+            self._telemetry.pulse.tick(time.monotonic())
         self._finish_current(stop.deadline)
 
     def _poll_timeout_s(self) -> float:
@@ -154,6 +174,7 @@ class Routing:
 
     def _route(self, record: Record) -> Iterator[None]:
         """Write the effects of one event, yielding after each, so that polls and limits come in between."""
+        span = traces.begin(self._telemetry.tracer, record)
         try:
             arrived = intake.read(record, self._systems[record.topic], self._decoder)
         except RegistryUnavailable as error:
@@ -161,15 +182,17 @@ class Routing:
             self._backlog.hold(record, time.monotonic() + REGISTRY_AGAIN_S)
             return
         except Undecodable as error:
-            self._set_aside(record, str(error))
+            self._set_aside(record, str(error), span)
             return
         match = self._index.match(arrived.event, arrived.system.name, arrived.data)
         fan_out = FanOut(arrived, match.subscriptions, self._contracts)
-        yield from self._fan_out(record, fan_out, match.undecided)
+        yield from self._fan_out(record, fan_out, match.undecided, span)
 
-    def _fan_out(self, record: Record, fan_out: FanOut, undecided: Mapping[str, str]) -> Iterator[None]:
-        effects = self._effects(record)
-        carried = events.carried(record.headers)
+    def _fan_out(
+        self, record: Record, fan_out: FanOut, undecided: Mapping[str, str], span: Span | None
+    ) -> Iterator[None]:
+        effects = self._effects(record, span)
+        carried = tracing.renewed(events.carried(record.headers), tracing.ROUTER, span)
         for delivery in fan_out:
             try:
                 self._outbox.deliver(record, carried, delivery, effects)
@@ -178,21 +201,28 @@ class Routing:
             yield
         refused = {**undecided, **fan_out.refused}
         if refused:
-            self._outbox.set_aside(record, _refusals(refused), effects)
+            with tracing.within(span):
+                self._outbox.set_aside(record, _refusals(refused), effects)
+        self._measures.routed(record, effects.begun - bool(refused), quarantined=bool(refused))
         effects.end()
 
-    def _set_aside(self, record: Record, reason: str) -> None:
-        effects = self._effects(record)
-        self._outbox.set_aside(record, reason, effects)
+    def _set_aside(self, record: Record, reason: str, span: Span | None) -> None:
+        effects = self._effects(record, span)
+        with tracing.within(span):
+            self._outbox.set_aside(record, reason, effects)
+        self._measures.routed(record, 0, quarantined=True)
         effects.end()
 
-    def _effects(self, record: Record) -> Effects:
+    def _effects(self, record: Record, span: Span | None) -> Effects:
         self._in_flight.begin(record)
-        return Effects(partial(self._finish, record))
+        return Effects(partial(self._finish, record, span))
 
-    def _finish(self, record: Record) -> None:
+    def _finish(self, record: Record, span: Span | None) -> None:
         self.reader.finish(record)
         self._in_flight.end(record)
+        self._measures.ended(record, time.time_ns() // 1_000_000)
+        if span is not None:
+            span.end()
 
 
 def _refusals(refused: Mapping[str, str]) -> str:

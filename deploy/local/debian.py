@@ -36,6 +36,33 @@ def install(package: str, purpose: str, say: Say) -> None:
             _apt_get(command, package)
 
 
+def unpack(package: str, purpose: str, target: Path, say: Say) -> None:
+    """Fetch `package` with apt-get and unpack it into a folder, so that nothing is installed and nothing started.
+
+    Args:
+        package: Name of the Debian package.
+        purpose: What it is needed for, for the message.
+        target: The folder; it appears when it is whole.
+        say: Receives what is done.
+
+    Raises:
+        StackError: Not Debian, or it cannot be fetched.
+    """
+    if not shutil.which("apt-get"):
+        raise StackError(f"{purpose} is missing; install it with your system's packages, then run this again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with step(say, f"{purpose} is missing: apt-get download {package}"), _alone():
+        if target.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=target.parent) as work:
+            if os.geteuid() == 0:
+                _apt_get(["update"], package)
+            _apt_get(["download", package], package, work)
+            (archive,) = Path(work).glob("*.deb")
+            subprocess.run(["dpkg-deb", "-x", archive, f"{work}/files"], check=True)
+            Path(work, "files").rename(target)
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Wait until no other test process installs: apt-get takes its locks or fails."""
@@ -44,12 +71,13 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _apt_get(arguments: list[str], package: str) -> None:
+def _apt_get(arguments: list[str], package: str, cwd: str | None = None) -> None:
     done = subprocess.run(
         ["apt-get", "-q", *arguments],
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
     )
     if done.returncode != 0:

@@ -1,4 +1,4 @@
-"""The API key that `make up` shows: somebody who has just started everything wants to look at it."""
+"""The first API key: without one nothing that is asked over HTTP starts, and whoever ran `make up` wants to look at it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def first_key(settings: LocalSettings) -> str:
     Raises:
         StackError: It cannot be made.
     """
-    file = settings.home / "first.key"
+    file = settings.first_key
     if not file.exists():
         text = _made(settings)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:

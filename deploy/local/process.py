@@ -96,6 +96,10 @@ class ChildProcess:
     def stop(self, deadline_s: float) -> None:
         """End the process: SIGTERM, and SIGKILL once `deadline_s` seconds have passed."""
         self.signal(signal.SIGTERM)
+        self.await_end(deadline_s)
+
+    def await_end(self, deadline_s: float) -> None:
+        """Let a process end that was asked to; SIGKILL once `deadline_s` seconds have passed."""
         self.signal(signal.SIGCONT)
         if not self.wait(deadline_s):
             self.kill()

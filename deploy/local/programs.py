@@ -150,8 +150,16 @@ class Fleet:
         with step(say, f"stopping {len(running)} programs"):
             for program in running:
                 program.process.signal(signal.SIGTERM)
+            # Not a second SIGTERM: a program takes that for haste, and drops what it has under way.
             for program in running:
-                program.stop()
+                program.process.await_end(STOP_S)
+
+    def kill(self) -> None:
+        """End all as a crash would, at once."""
+        for program in self.programs:
+            program.process.signal(signal.SIGKILL)
+        for program in self.programs:
+            program.kill()
 
 
 def local_fleet(settings: LocalSettings) -> Fleet:
@@ -194,6 +202,7 @@ def up(settings: LocalSettings, say: Say = silent) -> Fleet:
     """
     stack.up(settings, say)
     configure(settings)
+    first_key(settings)  # what is asked over HTTP does not start while nobody could ask it
     fleet = local_fleet(settings)
     fleet.start(say)
     return fleet

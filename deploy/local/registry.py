@@ -54,7 +54,7 @@ class Registry(Service):
         While it still reads, it lists those it has met so far, and would give a known schema a new id.
         """
         ready = _is_ok(self.settings.registry_management_port, "/health/ready")
-        return ready and _is_ok(self.settings.registry_port, "/apis/ccompat/v7/subjects")
+        return ready and _is_ok(self.settings.registry_port, "/apis/ccompat/v7/config")
 
     def install(self, java_home: Path, say: Say) -> Path:
         """Fetch and unpack it."""

@@ -76,6 +76,11 @@ class LocalSettings(BaseSettings):
         return self.home / "data"
 
     @property
+    def first_key(self) -> Path:
+        """The API key that `make up` shows; it stands in Kafka, so `reset` deletes it too."""
+        return self.home / "first.key"
+
+    @property
     def logs(self) -> Path:
         """One file per service."""
         return self.home / "log"

@@ -105,6 +105,7 @@ def reset(settings: LocalSettings, say: Say = silent) -> None:
     with _alone(settings, say):
         _stop(settings, say)
         shutil.rmtree(settings.data, ignore_errors=True)
+        settings.first_key.unlink(missing_ok=True)  # it stood in Kafka
 
 
 def status(settings: LocalSettings) -> list[Status]:

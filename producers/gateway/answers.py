@@ -65,6 +65,13 @@ def _nothing(outcomes: Sequence[Outcome], batched: bool) -> Problem:
     )
 
 
+def fate(outcome: Outcome) -> str:
+    """Return what became of an event, for counting."""
+    if isinstance(outcome, Refused):
+        return "refused"
+    return "acknowledged" if outcome.acknowledged else "unacknowledged"
+
+
 def _result(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Refused):
         fault = _fault(outcome, "")

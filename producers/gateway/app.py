@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
+import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
 import orjson
-from opentelemetry import propagate, trace
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from producers.gateway import answers, modes, openapi
+from producers.gateway import answers, modes, openapi, traces
+from producers.gateway.answers import fate
 from producers.gateway.envelope import Defaults
-from producers.gateway.intake import SILENT_MAX_S, Intake, TraceHeaders
+from producers.gateway.intake import SILENT_MAX_S, Intake
 from producers.gateway.modes import BATCH_MAX_BYTES
 from producers.gateway.room import Room
 from tocsin import failpoints
@@ -30,6 +31,8 @@ from tocsin.http.bodies import BODY_MAX_BYTES, bounded, media_type, too_large
 from tocsin.http.problems import Fault, Problem, unavailable
 from tocsin.http.protection import Protection
 from tocsin.http.rate import Limiter
+from tocsin.telemetry.meter import Counter
+from tocsin.telemetry.tracing import Tracer
 
 PATH: Final = "/v1/events"
 SCOPE: Final = "publish"
@@ -38,7 +41,6 @@ SEED_MAX: Final = 200
 
 _SEEDED: Final = uuid.UUID("4c7bb0ce-3ac7-5b8b-9b4e-0c9f4a0f2d11")
 _log = logging.getLogger("tocsin.gateway")
-_tracer = trace.get_tracer("tocsin.gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Services:
     Attributes:
         keys_age_s: How old this node's knowledge of keys is.
         now: The time of day, UTC.
+        tracer: Where the spans of requests begin.
+        published: Counts events by system and by what became of them.
     """
 
     gate: Gate
@@ -56,6 +60,8 @@ class Services:
     intake: Intake
     keys_age_s: Callable[[], float]
     now: Callable[[], datetime]
+    tracer: Tracer = field(default_factory=Tracer)
+    published: Counter = field(default_factory=Counter)
 
 
 class _Shortcut:
@@ -113,13 +119,17 @@ async def publish(request: Request) -> Response:
         sent = modes.read(media_type(request), request.headers.items(), body)
         if len(sent.events) > 1:
             _count(request, caller, len(sent.events) - 1)
+        traced = traces.begin(services.tracer, request.headers, caller.system.name, len(sent.events), random)
         outcomes = await services.intake.take(
             sent.events,
             caller.system.name,
             _defaults(request, caller, services.now()),
-            _trace_headers(request),
+            traced.headers,
             cloudevents=sent.cloudevents,
         )
+        traced.end(outcomes)
+        for each in outcomes:
+            services.published.add(caller.system.name, fate(each))
     answered = answers.answer(outcomes, batched=sent.batched)
     failpoints.hit("gateway.before_answer")
     return answered
@@ -156,17 +166,6 @@ def _count(request: Request, caller: Caller, events: int) -> None:
 def _announced_bytes(request: Request) -> int:
     length = request.headers.get("content-length", "")
     return int(length) if length.isdecimal() else BATCH_MAX_BYTES
-
-
-def _trace_headers(request: Request) -> TraceHeaders:
-    """Return the headers that carry a caller's trace on (W3C Trace Context); none is begun here."""
-    if "traceparent" not in request.headers:
-        return ()
-    carrier: dict[str, str] = {}
-    context = propagate.extract(request.headers)
-    with _tracer.start_as_current_span(f"POST {PATH}", context, trace.SpanKind.PRODUCER):
-        propagate.inject(carrier)
-    return [(name, value.encode()) for name, value in carrier.items()]
 
 
 async def _alive(request: Request) -> Response:

@@ -19,9 +19,11 @@ from deploy.local.demo.receiver import Received
 from tests.harness.browser import Visit
 from tests.harness.installation import Api, Installation
 from tests.harness.receiver import Receiver
+from tests.integration.test_cli_jobs import set_aside
 from tocsin import Publisher
 from tocsin.deliveries import Progress
 from tocsin.keys import OPERATE, SCOPES
+from tocsin.wire.systems import load_systems
 
 # They use the installation that other tests share: one worker process makes it, for all of them.
 pytestmark = pytest.mark.timeout(180)
@@ -235,6 +237,79 @@ def replay(page: Page, *, why: str, rate: str) -> None:
     expect(page.get_by_role("heading", name=why)).to_be_visible()
 
 
+def test_what_was_missed_is_recovered_what_is_dead_purged_what_was_unreadable_sent_back(at: Desk) -> None:
+    """And all of it stands in the audit, and is found there."""
+    page, dialog = at.page, at.page.get_by_role("dialog")
+    record = quarantined(at)
+    publish(at, 2)
+    with Receiver(answer=lambda request, earlier: (503, {}), verify=signed(SECRET)) as failing:
+        dead_id = at.failing(failing.url, 3)
+        until(lambda: len(at.api.call("GET", "/v1/deliveries?status=dead").json()["data"]) == 3)
+    at.open(f"dead-letters?webhook_id={dead_id}")
+    expect(page.locator(".meant")).to_contain_text("3 the subscriber's fault")
+    page.get_by_role("button", name="Purge…").click()
+    expect(dialog).to_contain_text("3 dead letters are meant (3 exhausted)")
+    strike = dialog.get_by_role("button", name="Strike off for good")
+    page.get_by_label("Why").fill("gone for good")
+    page.get_by_label("Type their number").fill("2")
+    expect(strike).to_be_disabled()
+    page.get_by_label("Type their number").fill("3")
+    strike.click()
+    expect(page.locator(".progress")).to_contain_text("Everything that was meant is struck off.")
+    expect(page.locator(".progress")).to_contain_text("3 of 3")
+    at.open("dead-letters")
+    expect(page.locator("main")).to_contain_text("Nothing is dead.")
+
+    with Receiver(verify=lambda request: signed(webhook["secret"])(request)) as receiver:
+        webhook = at.api.subscribe(receiver.url, ["drift.alert"], description="Late desk")
+        at.open(f"webhooks/{webhook['id']}")
+        until(lambda: at.api.call("GET", missing(webhook["id"])).json()["counts"]["never"] == 2)
+        section = page.locator("[data-missing]")
+        section.get_by_label("Of what was published in").select_option("1")
+        section.get_by_role("button", name="Look").click()
+        expect(section.get_by_role("status")).to_contain_text("2 never sent, 0 dead, 0 on their way")
+        expect(section.get_by_role("row", name="never sent")).to_have_count(2)
+        section.get_by_role("button", name="Recover 2").click()
+        page.get_by_label("Why").fill("they came late")
+        dialog.get_by_role("button", name="Recover").click()
+        expect(page.locator(".progress")).to_contain_text("Everything that was missed is on its way.")
+        receiver.wait_for(2)
+
+    page.get_by_role("link", name="Quarantine").click()
+    page.get_by_role("link", name=record, exact=True).click()
+    expect(page.locator("main pre")).to_contain_text("00000000  07 62 72 6f 6b 65 6e")
+    page.get_by_role("button", name="Send back…").click()
+    page.get_by_label("Why").fill("schema registered")
+    dialog.get_by_role("button", name="Send back").click()
+    expect(page.locator("main")).to_contain_text("sent back")
+
+    page.get_by_role("link", name="Audit").click()
+    expect(page.get_by_role("row", name="recover.done")).to_contain_text("they came late")
+    expect(page.get_by_role("row", name="purge.done")).to_contain_text("gone for good")
+    page.get_by_label("What", exact=True).fill("recover.*")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("row", name="purge.done")).to_have_count(0)
+    expect(page.get_by_role("row", name="recover.")).to_have_count(2)
+
+
+def missing(webhook_id: str) -> str:
+    return f"/v1/webhooks/{webhook_id}/missing?since=2026-01-01T00:00:00Z"
+
+
+def publish(at: Desk, count: int) -> None:
+    data = load_systems()["governlayer"].event_types["drift.alert"].example
+    with Publisher("governlayer", source="/test", settings=at.installation.settings) as publisher:
+        for _ in range(count):
+            publisher.publish("drift.alert", data, organization=at.organization)
+
+
+def quarantined(at: Desk) -> str:
+    """Set a record aside, and return its id."""
+    set_aside(at.installation, b"\x07broken")
+    found: str = at.api.call("GET", "/v1/quarantine?limit=1").json()["data"][0]["id"]
+    return found
+
+
 def test_hostile_text_is_shown_as_text_everywhere(at: Desk, tab: Visit) -> None:
     page = at.page
     data = {"system_name": HOSTILE, "drift_score": 0.9, "decision": HOSTILE, "ledger_hash": HOSTILE}
@@ -248,7 +323,7 @@ def test_hostile_text_is_shown_as_text_everywhere(at: Desk, tab: Visit) -> None:
     at.open(f"deliveries/{delivery['id']}")
     for place in (".headers dd", "main pre", "main code"):
         expect(page.locator(place, has_text="onerror=alert(1)").first).to_be_visible()
-    for view in ("overview", "webhooks", f"webhooks/{webhook['id']}", "deliveries", "dead-letters"):
+    for view in ("overview", "webhooks", f"webhooks/{webhook['id']}", "deliveries", "dead-letters", "audit"):
         at.open(view)
         expect(page.locator("main")).to_contain_text(
             "gone" if view == "overview" else "<script>alert(2)</script>"
@@ -313,9 +388,14 @@ def test_views_fit_a_phone_read_well_in_both_schemes_and_break_no_rule_of_access
     page = at.page
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.evaluate(AXE.read_text())
+    publish(at, 2)
+    record = quarantined(at)
     with Receiver(answer=lambda request, earlier: (503, {}), verify=signed(SECRET)) as receiver:
         webhook_id = at.failing(receiver.url, 3)
         delivery = dead(at)["id"]
+        meant = {"selection": {"delivery_id": delivery}, "why": "endpoint repaired"}
+        job = at.api.call("POST", "/v1/replays", json=meant).json()["id"]
+        until(lambda: at.api.call("GET", f"/v1/replays/{job}").json()["state"] == "done")
         views = {
             "overview": "overview",
             "webhooks": "webhooks",
@@ -325,9 +405,13 @@ def test_views_fit_a_phone_read_well_in_both_schemes_and_break_no_rule_of_access
             "delivery": f"deliveries/{delivery}",
             "dead-letters": "dead-letters",
             "replays": "replays",
+            "replay": f"replays/{job}",
             "events": "events",
             "event": "events/drift.alert",
             "keys": "keys",
+            "audit": "audit",
+            "quarantine": "quarantine",
+            "record": f"quarantine/{record}",
         }
         for name, place in views.items():
             page.set_viewport_size({"width": 390, "height": 844})
@@ -340,6 +424,16 @@ def test_views_fit_a_phone_read_well_in_both_schemes_and_break_no_rule_of_access
             page.emulate_media(color_scheme="light")
             page.screenshot(path=PICTURES / f"{name}-desk-light.png")
             assert broken(page, "{}") == [], name
+        at.open("dead-letters")
+        page.get_by_role("button", name="Purge…").click()
+        expect(page.get_by_label("Type their number")).to_be_visible()
+        page.screenshot(path=PICTURES / "purge-desk-light.png")
+        assert broken(page, "{}") == []
+        at.open(f"webhooks/{webhook_id}")
+        page.get_by_role("button", name="Look").click()
+        expect(page.locator("[data-missing] table")).to_be_visible()
+        page.screenshot(path=PICTURES / "missing-desk-light.png", full_page=True)
+        assert broken(page, "{}") == []
 
 
 def broken(page: Page, options: str) -> list[tuple[str, str]]:

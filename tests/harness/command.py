@@ -15,15 +15,20 @@ from tocsin import cli
 
 
 class Command:
-    """The command, with the settings of one installation; its standard input is no terminal."""
+    """The command, with the settings of one installation; its standard input is no terminal.
 
-    def __init__(self, made: Installation) -> None:
+    Args:
+        environment: Variables besides, over those.
+    """
+
+    def __init__(self, made: Installation, **environment: str) -> None:
         settings = made.settings
         self._environment = {
             "TOCSIN_KAFKA": settings.kafka,
             "TOCSIN_REGISTRY": settings.registry,
             "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
             "TOCSIN_PARTITIONS": str(settings.partitions),
+            **environment,
         }
 
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:

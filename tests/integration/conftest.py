@@ -22,6 +22,13 @@ def own(stack: Stack, tmp_path: Path) -> Iterator[Installation]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def bare(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation without programs, for the tests of a file that do not disturb each other."""
+    with installation(stack, tmp_path_factory.mktemp("bare")) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[Postgres]:
     """A PostgreSQL, for tests that make a database of their own in it."""

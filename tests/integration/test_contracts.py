@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,15 @@ from tests.harness import release
 from tocsin.errors import ConfigurationError
 from tocsin.kafka import pipeline
 from tocsin.kafka.registry import BACKWARD, FULL, Registry
+from tocsin.settings import Settings
 
 RELEASES = sorted((Path(__file__).parents[1] / "data" / "released").glob("*.json"))
 CURRENT = release.schemas()
 
 
 @pytest.fixture(scope="module")
-def registry(stack: Stack) -> Iterator[Registry]:
-    made = Registry(stack.registry)
-    yield made
-    made.close()
+def registry(stack: Stack) -> Registry:
+    return Registry(Settings(_env_file=None, registry=stack.registry))  # type: ignore[call-arg]
 
 
 def rule(name: str) -> str:

@@ -20,6 +20,7 @@ import pytest
 
 from control.overtaken import Overtaken
 from control.store import Store
+from deploy.local.errors import StackError
 from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
 from tests.harness.installation import Api, Installation, free_port, installation
@@ -396,6 +397,18 @@ def test_taken_port_is_one_line(world: Installation, tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "TOCSIN_CONTROL_PORT: cannot listen on" in ended.stderr.splitlines()[-1]
+
+
+def test_nothing_that_asks_for_keys_starts_without_any(own: Installation) -> None:
+    """It ends by itself, and says how the first key is made."""
+    programs = [each for name in ("control", "gateway") for each in own.fleet.add(name)]
+    for program in programs:
+        program.start(wait=False)
+    for program in programs:
+        with pytest.raises(StackError, match=rf"{program.name} ended .*no API key.*`tocsin keys create"):
+            program.await_ready()
+    own.api_key("governlayer", "acme")
+    programs[0].start()
 
 
 def test_keyring_that_lacks_a_key_stops_the_start(world: Installation, api: Api) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from confluent_kafka import Message
 
+from control import newest
 from tests.harness.command import Command
-from tests.harness.crash import hasten
+from tests.harness.crash import await_death, doomed, hasten
 from tests.harness.installation import Installation, header
 from tests.integration.test_replay import ask, deliveries_of, letter, replayed
 from tocsin import Publisher, deliveries, jobs
@@ -63,10 +64,10 @@ def test_jobs_side_by_side_wait_end_and_honour_purges(own: Installation) -> None
     paused = reach(own, slow, "paused")
     assert (paused.selected, paused.replayed) == (41, len(replayed(own)))
     quick = ask(own, Selection(subscription_id="s1"))
-    doomed = ask(own, Selection(subscription_id="s2"), rate_per_s=5.0)
+    unfinished = ask(own, Selection(subscription_id="s2"), rate_per_s=5.0)
     assert reach(own, quick, "done").replayed == 20
-    steer(own, doomed, "cancel")
-    cancelled = reach(own, doomed, *ENDED)
+    steer(own, unfinished, "cancel")
+    cancelled = reach(own, unfinished, *ENDED)
     assert cancelled.state == "cancelled"
     steer(own, slow, "run")
     assert reach(own, slow, "done").replayed == 41
@@ -76,13 +77,24 @@ def test_jobs_side_by_side_wait_end_and_honour_purges(own: Installation) -> None
         "late",
         *(f"d{number}" for number in range(60) if number % 3),
     }
-    assert sum(job == doomed for _, job in met) == cancelled.replayed < 20
+    assert sum(job == unfinished for _, job in met) == cancelled.replayed < 20
+    places = sorted(map(newest.place, own.read(own.topics.dlq)), reverse=True)
+    for number in (None, 0, 17, 60):
+        before = None if number is None else places[number]
+        found = newest.newest(own.settings, own.topics.dlq, before=before, block=4)
+        assert [newest.place(each) for each in found] == [
+            place for place in places if before is None or place < before
+        ]
 
 
-def test_recovery_delivers_what_was_never_delivered_and_nothing_else(own: Installation) -> None:
+def test_recovery_delivers_what_was_never_delivered_and_nothing_else_through_a_kill(
+    own: Installation,
+) -> None:
     """Also what happened before the endpoint subscribed, and what was dead-lettered; not what is on its way."""
     tocsin = Command(own)
-    own.start("router", "replay")
+    hasten(own, "replay")
+    own.start("router")
+    victim = doomed(own, "replay", "replay.half_way", 2)
     published = publish(own, "acme", 4)
     publish(own, "umbrella", 1)
     subscription = own.subscription("http://127.0.0.1:9/", event_types=("drift.*",))
@@ -95,10 +107,13 @@ def test_recovery_delivers_what_was_never_delivered_and_nothing_else(own: Instal
     which = ("--webhook", subscription.id, "--since", "5m")
     missing = {row["event_id"]: row["state"] for row in tocsin.json("deliveries", "missing", *which)}
     asked = tocsin.json("recover", *which, "--why", "new", "--yes", "--no-wait", "--rate", "4")
-    sent = own.wait_for(own.topics.redeliveries, lambda message: True, count=2)
+    await_death(victim)
     steer(own, asked["job"], "pause")
+    own.another("replay")
     reach(own, asked["job"], "paused")
     # What the job itself set going is delivered meanwhile; it means the same when it goes on.
+    sent = replayed(own)
+    assert 1 <= len(sent) <= 2
     decide(own, subscription, sent, ("delivered", "delivered"))
     steer(own, asked["job"], "run")
     progress = reach(own, asked["job"], "done")

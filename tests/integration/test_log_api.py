@@ -12,7 +12,10 @@ from standardwebhooks import Webhook
 from deploy.local.demo.receiver import Received
 from tests.harness.installation import Api, Installation
 from tests.harness.receiver import Receiver
+from tests.integration.test_cli_jobs import set_aside
 from tocsin import Publisher
+from tocsin.deliveries import Progress, progress_headers
+from tocsin.kafka.writer import Outgoing
 from tocsin.keys import OPERATE, SCOPES
 from tocsin.wire.systems import load_systems
 
@@ -83,6 +86,88 @@ def test_log_shows_what_happened_and_sends_it_again(shared: Installation) -> Non
     assert overview["store"]["delay_s"] is not None
     assert set(overview["backlog"]["tiers"]) >= {"5s", "24h"}
     assert (overview["backlog"]["pending"], overview["backlog"]["retrying"]) == (0, 0)
+
+
+def test_what_was_missed_is_recovered_what_is_dead_purged_and_all_of_it_told(shared: Installation) -> None:
+    """Published before the webhook was made: listed, counted, delivered once. Dead: struck off by its number."""
+    organization = f"org-{uuid.uuid4().hex[:8]}"
+    api = Api(shared.api_url, shared.api_key("governlayer", organization, (*SCOPES, OPERATE)))
+    publish(shared, organization, "one")
+    publish(shared, organization, "two")
+    with Receiver() as receiver:
+        hook = api.subscribe(receiver.url, ["drift.alert"], format="standard-webhooks")
+        receiver.verify = lambda request: Webhook(hook["secret"]).verify(request.body, dict(request.headers))
+        since = "2026-01-01T00:00:00Z"
+        missing = f"/v1/webhooks/{hook['id']}/missing?since={since}&limit=1"
+        first = until(lambda: found if (found := answered(api, missing))["counts"]["never"] == 2 else None)
+        rest = answered(api, f"{missing}&after={first['next']}")
+        assert [page["data"][0]["event_id"] for page in (first, rest)] == ["one", "two"]
+        period = {"webhook_id": hook["id"], "since": since}
+        assert asked(api, "recoveries/preview", 200, **period)["counts"] == {
+            "never": 2,
+            "dead": 0,
+            "waiting": 0,
+        }
+        recovery = asked(api, "recoveries", 202, **period, why="it is new")
+        assert {request.headers["webhook-id"] for request in receiver.wait_for(2)} == {
+            page["data"][0]["delivery_id"] for page in (first, rest)
+        }
+        ended(api, recovery)
+        until(lambda: answered(api, missing)["counts"] == {"never": 0, "dead": 0, "waiting": 0})
+    shared.write(*(letter(shared, organization, hook["id"]) for _ in range(2)))
+    meant = {"selection": {"webhook_id": hook["id"], "fault": "subscriber"}}
+    assert asked(api, "purges/preview", 200, **meant)["dead_letters"] == 2
+    assert "not 1" in asked(api, "purges", 409, **meant, why="gone for good", confirm=1)["detail"]
+    purge = asked(api, "purges", 202, **meant, why="gone for good", confirm=2)
+    assert ended(api, purge)["selected"] == 2
+    until(lambda: asked(api, "purges/preview", 200, **meant)["dead_letters"] == 0)
+
+    set_aside(shared, b"\x07broken")
+    record = answered(api, f"/v1/quarantine?reason=magic&limit=1&topic={shared.topics.events('governlayer')}")
+    place = f"/v1/quarantine/{record['data'][0]['id']}"
+    assert answered(api, place)["value"]["text"] == "\x07broken"
+    ids = {"ids": [record["data"][0]["id"]], "why": "schema registered"}
+    assert asked(api, "quarantine/redrive", 200, **ids)["redriven"] == ids["ids"]
+    assert answered(api, place)["redriven"]
+    assert asked(api, "quarantine/redrive", 200, **ids)["redriven"] == []
+    newest = answered(api, "/v1/audit?limit=4")
+    assert [change["action"] for change in newest["data"]] == [
+        "purge.done", "purge.begun", "recover.done", "recover.begun",
+    ]  # fmt: skip
+    assert [change["why"] for change in newest["data"]] == ["gone for good"] * 2 + ["it is new"] * 2
+    older = [each["action"] for each in answered(api, f"/v1/audit?after={newest['next']}")["data"]]
+    assert older == ["subscription.created"]
+
+
+def answered(api: Api, path: str) -> Any:
+    answer = api.call("GET", path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def asked(api: Api, path: str, status: int, **body: Any) -> Any:
+    answer = api.call("POST", f"/v1/{path}", json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def ended(api: Api, job: dict[str, Any]) -> Any:
+    """Return a job once it is done."""
+    path = f"/v1/replays/{job['id']}"
+    return until(lambda: found if (found := answered(api, path))["state"] == "done" else None)
+
+
+def letter(shared: Installation, organization: str, webhook_id: str) -> Outgoing:
+    """Return a dead letter, as the delivery program writes it."""
+    progress = Progress(step=5, attempt=6, last_status=503, last_error="HTTP 503")
+    headers = [
+        ("ce_organization", organization.encode()),
+        ("tocsin_delivery_id", str(uuid.uuid4()).encode()),
+        ("tocsin_reason", b"exhausted"),
+        ("tocsin_fault", b"subscriber"),
+        *progress_headers(progress),
+    ]
+    return Outgoing(shared.topics.dlq, webhook_id.encode(), b"a value", headers)
 
 
 def publish(shared: Installation, organization: str, event_id: str) -> None:

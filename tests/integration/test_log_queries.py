@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import insert, text
 
 from control import log_counts, log_search, replay_preview
 from control.log_search import Search
+from control.replay_preview import Meant
 from tests.unit.control.log_world import HOOK, dead
 from tests.unit.control.test_log_search import ROWS, SEARCHED, plan
 from tests.unit.control.world import NOW_MS
 from tocsin.ledger.store import Store
 from tocsin.ledger.tables import deliveries
+from tocsin.purges import Purge
 from tocsin.selection import Selection
+from tocsin.wire.systems import load_systems
 
 MANY = 20_000
 """Enough for PostgreSQL to prefer an index to reading everything."""
 
+SYSTEMS = load_systems()
+STRUCK = [
+    Purge("prg-1", Selection(subscription_id=HOOK, event_type="drift.*", error_text="x"), {}, NOW_MS),
+    Purge("prg-2", Selection(organization="acme", reason="gone", until=1), {}, NOW_MS),
+]
 SIEVED = 500
 _AFTER, _DOWN_TO = (NOW_MS, "x"), (NOW_MS - 1000 * SIEVED, "x")
 
@@ -35,8 +44,13 @@ def test_search_finds_the_same_in_both_databases(store: Store) -> None:
         )
         assert (first.rows, first.next) == ([], (NOW_MS - 6000, ROWS[5]["delivery_id"]))
         selection = Selection(organization="acme", event_type="drift.*", http_status=500, error_text="HTTP")
-        sample = connection.execute(replay_preview.sample(selection, ("drift.alert",))).all()
+        meant = Meant(replace(selection, event_type="drift.alert"), SYSTEMS)
+        sample = connection.execute(replay_preview.sample(meant)).all()
         assert [row.event_id for row in sample] == ["8"]
+        struck = [Purge("prg-1", Selection(reason="nothing", error_text="x", event_type="p*"), {}, NOW_MS)]
+        assert len(connection.execute(replay_preview.causes(replace(meant, struck=struck))).all()) == 1
+        struck.append(Purge("prg-2", Selection(event_type="drift.*"), {}, NOW_MS))
+        assert connection.execute(replay_preview.causes(replace(meant, struck=struck))).all() == []
         counted = connection.execute(log_counts.reasons("acme")).all()
         assert {row.reason: row.number for row in counted} == {"exhausted": 2, "overloaded": 1}
 
@@ -74,11 +88,12 @@ def questions() -> Iterator[Any]:
             yield log_search.rows(search, after, _DOWN_TO if floor is not None else None, 250)
     for webhook in (None, HOOK):
         selection = Selection(organization="acme", subscription_id=webhook, reason="gone", since=1)
-        yield replay_preview.sample(selection, ("pass",))
-        yield replay_preview.reasons(selection, ("pass",))
+        meant = Meant(replace(selection, event_type="pass"), SYSTEMS, STRUCK)
+        yield replay_preview.sample(meant)
+        yield replay_preview.causes(meant)
     yield log_counts.oldest(HOOK, "pending")
     yield log_counts.waiting("acme", "retrying")
-    yield log_counts.reasons("acme")
+    yield log_counts.reasons("acme", replay_preview.spared("acme", STRUCK, SYSTEMS))
 
 
 def fill(connection: Any) -> None:

@@ -6,17 +6,22 @@ import time
 import uuid
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from standardwebhooks import Webhook
 
 from deploy.local.demo.receiver import Received
 from deploy.local.demo.verification import DOCUMENTED
 from deploy.local.stack import Stack
-from tests.harness.installation import Api, Installation, header, installation
+from tests.harness.collector import Collector, attributes
+from tests.harness.installation import Api, Installation, header, installation, probes_of
 from tests.harness.receiver import Receiver
 from tocsin import Publisher
 from tocsin.kafka.writer import Outgoing
+from tocsin.telemetry.metrics import METRICS
 from tocsin.wire.systems import load_systems
 
 PLAIN_SYSTEMS = sorted(name for name, system in load_systems().items() if not system.https_only)
@@ -184,11 +189,36 @@ def test_programs_started_before_kafka_say_so_and_begin_once_it_is_there(
         program.stop()
 
 
+def test_every_program_is_ready_and_tells_every_metric_that_it_has(shared: Installation) -> None:
+    for program in shared.fleet.programs:
+        url = probes_of(program)
+        assert httpx.get(f"{url}/livez", trust_env=False).status_code == 200
+        for _ in range(200):  # its group may still be at changing hands
+            ready = httpx.get(f"{url}/readyz", trust_env=False)
+            if ready.status_code == 200:
+                break
+            time.sleep(0.1)
+        assert ready.json() == {"status": "ready"}, program.name
+        told = httpx.get(f"{url}/metrics", trust_env=False).text
+        described = {line.split(" ")[2] for line in told.splitlines() if line.startswith("# HELP ")}
+        assert described == {each.exposed for each in METRICS if program.name in each.programs}, program.name
+
+
 def test_several_copies_of_every_consumer_share_the_work(stack: Stack, tmp_path: Path) -> None:
-    """Two of each; one of each is stopped half way: everything arrives, nothing twice."""
-    with installation(stack, tmp_path) as own, Receiver() as receiver:
+    """Two of each; one of each is stopped half way: everything arrives, nothing twice.
+
+    Of 601 events one is traced: by its publisher, who decides for all that follows.
+    """
+    with installation(stack, tmp_path) as own, Receiver() as receiver, Collector() as collector:
+        own.fleet.environment = {
+            **own.fleet.environment,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
         own.start("control", "router", "router", "delivery", "delivery", "delay", "delay")
         organization, _, _ = subscribed(own, receiver, "governlayer", ["drift.alert"])
+        trace_an_event(own, collector)
         example = load_systems()["governlayer"].event_types["drift.alert"].example
         with Publisher("governlayer", source="/test", settings=own.settings) as publisher:
             first = [
@@ -209,3 +239,53 @@ def test_several_copies_of_every_consumer_share_the_work(stack: Stack, tmp_path:
         requests = receiver.settle(2.0)
     assert set(Counter(request.body for request in requests).values()) == {1}
     assert len(requests) == 600
+    assert not any("traceparent" in request.headers for request in requests)
+    assert len(collector.spans) == 3
+    # Those that were stopped half way have sent what they counted.
+    assert {
+        ("tocsin-router", "tocsin.router.duration"),
+        ("tocsin-delivery", "tocsin.delivery.latency"),
+        ("tocsin-delivery", "tocsin.delivery.attempts"),
+        ("tocsin-delay", "tocsin.ready"),
+    } <= {(service, metric.name) for service, metric in collector.metrics}
+
+
+def trace_an_event(own: Installation, collector: Collector) -> None:
+    """Publish an event in a trace and fail its first attempt: publishing, router and first attempt are one trace, and
+    the second attempt, which is let go on at once here, is another that is linked to them."""
+    published = SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    with (
+        Receiver(answer=lambda request, earlier: (200 if earlier else 500, {})) as receiver,
+        Publisher("governlayer", source="/test", settings=own.settings) as publisher,
+    ):
+        organization, _, _ = subscribed(own, receiver, "governlayer", ["drift.alert"])
+        example = load_systems()["governlayer"].event_types["drift.alert"].example
+        with use_span(NonRecordingSpan(published)):
+            publisher.publish("drift.alert", example, organization=organization)
+        tier = own.topics.delay(load_systems()["governlayer"].retries[0])
+        (waiting,) = own.wait_for(tier, lambda message: header(message, "traceparent") is not None)
+        headers: Any = waiting.headers()
+        own.write(Outgoing(own.topics.redeliveries, waiting.key(), waiting.value(), headers))
+        sent = [request.headers["traceparent"] for request in receiver.wait_for(2)]
+        collector.wait_until(lambda: len(collector.spans) == 3)
+    (_, router), (_, first), (_, second) = sorted(
+        collector.spans, key=lambda each: each[1].start_time_unix_nano
+    )
+    assert [service for service, _ in collector.spans] == [
+        "tocsin-router",
+        "tocsin-delivery",
+        "tocsin-delivery",
+    ]
+    assert int(header(waiting, "traceparent").split("-")[2], 16) == 0xDEF  # type: ignore[union-attr]
+    assert {int(span.trace_id.hex(), 16) for span in (router, first)} == {0xABC}
+    assert int(router.parent_span_id.hex(), 16) == 0xDEF
+    assert first.parent_span_id == router.span_id
+    assert second.trace_id != first.trace_id
+    assert not second.parent_span_id
+    assert [(link.span_id.hex(), attributes(link)["tocsin.link"]) for link in second.links] == [
+        (f"{0xDEF:016x}", "origin"),
+        (first.span_id.hex(), "previous"),
+    ]
+    assert sent == [f"00-{span.trace_id.hex()}-{span.span_id.hex()}-01" for span in (first, second)]
+    assert [attributes(span)["tocsin.verdict"] for span in (first, second)] == ["retry", "delivered"]
+    assert [attributes(span)["http.response.status_code"] for span in (first, second)] == [500, 200]

@@ -33,9 +33,9 @@ def published(own: Installation, event_id: str) -> Any:
     return message
 
 
-def test_acknowledged_event_stands_on_its_topic_as_a_cloudevent(own: Installation) -> None:
+def test_acknowledged_event_stands_on_its_topic_as_a_cloudevent(bare: Installation) -> None:
     moment = datetime(2026, 4, 25, 14, 30, tzinfo=UTC)
-    with Publisher("governlayer", source="/drift-monitor", settings=own.settings) as publisher:
+    with Publisher("governlayer", source="/drift-monitor", settings=bare.settings) as publisher:
         stored = publisher.publish(
             "drift.alert",
             GOOD,
@@ -45,7 +45,7 @@ def test_acknowledged_event_stands_on_its_topic_as_a_cloudevent(own: Installatio
             subject="bot",
             extensions={"environment": "test"},
         )
-    message = published(own, "e-1")
+    message = published(bare, "e-1")
     assert (stored.topic, stored.partition, stored.offset) == (
         message.topic(),
         message.partition(),
@@ -64,28 +64,28 @@ def test_acknowledged_event_stands_on_its_topic_as_a_cloudevent(own: Installatio
     }
 
 
-def test_stock_confluent_deserializer_reads_what_is_published(own: Installation) -> None:
-    with Publisher("governlayer", source="/test", settings=own.settings) as publisher:
+def test_stock_confluent_deserializer_reads_what_is_published(bare: Installation) -> None:
+    with Publisher("governlayer", source="/test", settings=bare.settings) as publisher:
         publisher.publish("drift.alert", GOOD, organization="acme", id="e-2")
-    message = published(own, "e-2")
+    message = published(bare, "e-2")
     assert struct.unpack_from(">b", message.value()) == (0,)
     context = SerializationContext(message.topic(), MessageField.VALUE)
-    with SchemaRegistryClient({"url": own.settings.registry}) as client:
+    with SchemaRegistryClient({"url": bare.settings.registry}) as client:
         assert AvroDeserializer(client)(message.value(), context) == GOOD
 
 
-def test_event_joins_the_trace_of_whoever_publishes(own: Installation) -> None:
+def test_event_joins_the_trace_of_whoever_publishes(bare: Installation) -> None:
     span = NonRecordingSpan(SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(1)))
-    with Publisher("governlayer", source="/test", settings=own.settings) as publisher, use_span(span):
+    with Publisher("governlayer", source="/test", settings=bare.settings) as publisher, use_span(span):
         publisher.publish("drift.alert", GOOD, organization="acme", id="e-3")
-    traceparent = header(published(own, "e-3"), "traceparent")
+    traceparent = header(published(bare, "e-3"), "traceparent")
     assert traceparent is not None
     assert traceparent.startswith(f"00-{0xABC:032x}-")
 
 
-def test_coroutines_publish_side_by_side(own: Installation) -> None:
+def test_coroutines_publish_side_by_side(bare: Installation) -> None:
     async def many() -> list[Any]:
-        async with Publisher("governlayer", source="/test", settings=own.settings) as publisher:
+        async with Publisher("governlayer", source="/test", settings=bare.settings) as publisher:
             return await asyncio.gather(
                 *(
                     publisher.publish_async("drift.alert", GOOD, organization="acme", id=f"a-{n}")
@@ -98,20 +98,20 @@ def test_coroutines_publish_side_by_side(own: Installation) -> None:
     assert len({(each.partition, each.offset) for each in stored}) == 50
 
 
-def test_oversize_event_is_refused_and_nothing_is_sent(own: Installation) -> None:
-    with Publisher("governlayer", source="/test", settings=own.settings) as publisher:
+def test_oversize_event_is_refused_and_nothing_is_sent(bare: Installation) -> None:
+    with Publisher("governlayer", source="/test", settings=bare.settings) as publisher:
         with pytest.raises(EventInvalid, match="at most 262144"):
             publisher.publish(
                 "drift.alert", {**GOOD, "system_name": "x" * 300_000}, organization="acme", id="big"
             )
         publisher.publish("drift.alert", GOOD, organization="acme", id="small")
-    published(own, "small")
-    topic = own.topics.events("governlayer")
-    assert "big" not in {header(message, "ce_id") for message in own.read(topic)}
+    published(bare, "small")
+    topic = bare.topics.events("governlayer")
+    assert "big" not in {header(message, "ce_id") for message in bare.read(topic)}
 
 
-def test_kafka_that_does_not_answer_is_reported_in_time(own: Installation) -> None:
-    nowhere = own.settings.model_copy(update={"kafka": f"127.0.0.1:{free_port()}"})
+def test_kafka_that_does_not_answer_is_reported_in_time(bare: Installation) -> None:
+    nowhere = bare.settings.model_copy(update={"kafka": f"127.0.0.1:{free_port()}"})
     publisher = Publisher("governlayer", source="/test", settings=nowhere, timeout_s=1.0)
     began = time.monotonic()
     with pytest.raises(NotAcknowledged, match="event lost-1"):

@@ -7,13 +7,14 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
 from confluent_kafka import Message
 
 from tests.harness.installation import Installation, header
 from tocsin import jobs
 from tocsin.deliveries import Progress, progress_headers, read_progress
 from tocsin.jobs import Kind, ReplayProgress, ReplayRequest
-from tocsin.kafka import pipeline
+from tocsin.kafka import pipeline, snapshot
 from tocsin.kafka.jobrows import JobRows
 from tocsin.kafka.writer import Outgoing
 from tocsin.selection import Selection
@@ -69,8 +70,17 @@ def finished(own: Installation, job: str, timeout_s: float = 40.0) -> ReplayProg
     return read(own.wait_for(own.topics.jobs, over, timeout_s=timeout_s)[0])
 
 
-def replayed(own: Installation) -> list[Message]:
-    return own.read(own.topics.redeliveries)
+def replayed(own: Installation, subscription: str | None = None) -> list[Message]:
+    """Return what was replayed, of one subscription or of all."""
+    found = own.read(own.topics.redeliveries)
+    return [message for message in found if subscription is None or message.key() == subscription.encode()]
+
+
+@pytest.fixture(scope="module")
+def replaying(bare: Installation) -> Installation:
+    """An installation with a replay program, for tests that kill nothing; each has its own subscriptions."""
+    bare.start("replay")
+    return bare
 
 
 def deliveries_of(messages: Sequence[Message]) -> Counter[str]:
@@ -78,15 +88,16 @@ def deliveries_of(messages: Sequence[Message]) -> Counter[str]:
     return Counter(header(message, "tocsin_delivery_id") or "" for message in messages)
 
 
-def test_letters_meant_are_replayed_unchanged_and_no_others(own: Installation) -> None:
-    own.start("replay")
-    own.write(*(letter(own, f"a{number}", "alice") for number in range(300)))
-    own.write(*(letter(own, f"g{number}", "alice", "gone") for number in range(50)))
-    own.write(*(letter(own, f"b{number}", "bob") for number in range(50)))
-    job = ask(own, Selection(subscription_id="alice", reason="exhausted"))
-    progress = finished(own, job)
-    assert (progress.state, progress.selected, progress.replayed, progress.read) == ("done", 300, 300, 400)
-    messages = replayed(own)
+def test_letters_meant_are_replayed_unchanged_and_no_others(replaying: Installation) -> None:
+    replaying.write(*(letter(replaying, f"a{number}", "alice") for number in range(300)))
+    replaying.write(*(letter(replaying, f"g{number}", "alice", "gone") for number in range(50)))
+    replaying.write(*(letter(replaying, f"b{number}", "bob") for number in range(50)))
+    there = sum(snapshot.ends(replaying.settings, replaying.topics.dlq).values())
+    job = ask(replaying, Selection(subscription_id="alice", reason="exhausted"))
+    progress = finished(replaying, job)
+    assert (progress.state, progress.selected, progress.replayed, progress.read) == ("done", 300, 300, there)
+    messages = replayed(replaying, "alice")
+    assert replayed(replaying, "bob") == []
     assert deliveries_of(messages) == Counter(f"a{number}" for number in range(300))
     for message in messages:
         name = header(message, "tocsin_delivery_id")
@@ -96,41 +107,36 @@ def test_letters_meant_are_replayed_unchanged_and_no_others(own: Installation) -
         assert header(message, "tocsin_reason") is None
 
 
-def test_delivery_that_was_dead_lettered_twice_is_replayed_once_a_job(own: Installation) -> None:
-    own.start("replay")
-    own.write(letter(own, "d"), letter(own, "other"), letter(own, "d"))
-    first, second = ask(own), ask(own)
-    assert finished(own, first).selected == finished(own, second).replayed == 2
-    met = Counter((header(m, "tocsin_delivery_id"), header(m, "tocsin_run")) for m in replayed(own))
+def test_delivery_that_was_dead_lettered_twice_is_replayed_once_a_job(replaying: Installation) -> None:
+    replaying.write(*(letter(replaying, name, "twice") for name in ("d", "other", "d")))
+    first, second = (ask(replaying, Selection(subscription_id="twice")) for _ in range(2))
+    assert finished(replaying, first).selected == finished(replaying, second).replayed == 2
+    messages = replayed(replaying, "twice")
+    met = Counter((header(m, "tocsin_delivery_id"), header(m, "tocsin_run")) for m in messages)
     assert met == Counter((name, job) for name in ("d", "other") for job in (first, second))
 
 
-def test_letter_that_comes_while_a_job_runs_is_not_met(own: Installation) -> None:
+def test_rate_is_kept_and_letter_that_comes_while_a_job_runs_is_not_met(replaying: Installation) -> None:
     """What fails again during its replay would otherwise be replayed for ever."""
-    own.start("replay")
-    own.write(*(letter(own, f"d{number}") for number in range(100)))
-    job = ask(own, rate_per_s=50.0)
-    own.wait_for(own.topics.redeliveries, lambda message: True, count=10)
-    own.write(*(letter(own, f"late{number}") for number in range(20)))
-    assert finished(own, job).replayed == 100
-    assert not any(name.startswith("late") for name in deliveries_of(replayed(own)))
-
-
-def test_rate_is_kept(own: Installation) -> None:
-    own.start("replay")
-    own.write(*(letter(own, f"d{number}") for number in range(100)))
-    finished(own, ask(own, rate_per_s=50.0))
-    times = [message.timestamp()[1] for message in replayed(own)]
+    replaying.write(*(letter(replaying, f"d{number}", "late") for number in range(100)))
+    job = ask(replaying, Selection(subscription_id="late"), rate_per_s=50.0)
+    replaying.wait_for(
+        replaying.topics.redeliveries, lambda message: header(message, "tocsin_run") == job, count=10
+    )
+    replaying.write(*(letter(replaying, f"late{number}", "late") for number in range(20)))
+    assert finished(replaying, job).replayed == 100
+    messages = replayed(replaying, "late")
+    assert deliveries_of(messages) == Counter(f"d{number}" for number in range(100))
+    times = [message.timestamp()[1] for message in messages]
     assert 1_700 < max(times) - min(times) < 4_000
 
 
-def test_request_that_cannot_be_run_fails_and_the_next_is_run(own: Installation) -> None:
-    own.start("replay")
-    bad = ask(own, rate_per_s=0.0)
-    progress = finished(own, bad)
+def test_request_that_cannot_be_run_fails_and_the_next_is_run(replaying: Installation) -> None:
+    bad = ask(replaying, rate_per_s=0.0)
+    progress = finished(replaying, bad)
     assert progress.state == "failed"
     assert "rate" in (progress.error or "")
-    assert finished(own, ask(own)).state == "done"
+    assert finished(replaying, ask(replaying, Selection(subscription_id="nobody"))).state == "done"
 
 
 def test_another_copy_goes_on_where_a_stopped_one_was(own: Installation) -> None:

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import pytest
@@ -70,9 +70,11 @@ def decoded(own: Installation, messages: list[Message]) -> list[Delivery]:
     return [deliveries.from_record(decode(message.value()).record) for message in messages]
 
 
-def routed(own: Installation, count: int) -> list[Delivery]:
-    """Return the deliveries once there are `count` of them."""
-    return decoded(own, own.wait_for(own.topics.deliveries, lambda message: True, count=count))
+def routed(
+    own: Installation, count: int, wanted: Callable[[Message], bool] = lambda message: True
+) -> list[Delivery]:
+    """Return the deliveries that are wanted once there are `count` of them."""
+    return decoded(own, own.wait_for(own.topics.deliveries, wanted, count=count))
 
 
 def event_record(own: Installation, value: bytes | None, **headers: bytes | None) -> Outgoing:
@@ -154,11 +156,37 @@ def sound_value(own: Installation, event_type: str = TYPE) -> bytes:
 
 @pytest.fixture(scope="module")
 def routing(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation with a router and one subscription to everything."""
+    """An installation with a router, whose subscriptions are one organization's each but for acme's."""
     with installation(stack, tmp_path_factory.mktemp("routing")) as made:
         subscribe(made, subscription("all"))
+        subscribe(made, *(subscription(name, **fields, organization="formats") for name, fields in FORMATS))
+        subscribe(made, subscription("large", organization="large"))
+        subscribe(made, subscription("before", organization="table"))
+        made.write(Outgoing(made.topics.subscriptions, b"poison", b"\x07poison"))
+        subscribe(made, subscription("after", organization="table"))
         made.start("router")
         yield made
+
+
+FORMATS: Final[Sequence[tuple[str, Mapping[str, str]]]] = (
+    ("good", {}),
+    ("bad", {"format": "nonesuch"}),
+    ("fine", {}),
+    ("unreadable", {"filters": "[[]]"}),
+)
+
+
+def of(organization: str) -> Callable[[Message], bool]:
+    """Return a predicate: deliveries of an organization's events."""
+    return lambda message: header(message, "ce_organization") == organization
+
+
+def set_aside(made: Installation, reason: str) -> list[str]:
+    """Wait for what is in quarantine for a reason, and return its reasons."""
+    (found,) = made.wait_for(
+        made.topics.quarantine, lambda message: reason in (header(message, "tocsin_reason") or "")
+    )
+    return (header(found, "tocsin_reason") or "").split("; ")
 
 
 def test_event_becomes_one_delivery_for_each_subscription_that_wants_it(own: Installation) -> None:
@@ -238,43 +266,44 @@ def test_event_without_id_gets_the_same_one_whoever_reads_it(routing: Installati
     )
 
 
-def test_format_that_fails_is_quarantined_by_name_and_the_others_go_out(own: Installation) -> None:
+def test_format_that_fails_is_quarantined_by_name_and_the_others_go_out(routing: Installation) -> None:
     """So is an event of which nobody can say whether a subscription's filters, written by hand, let it through."""
-    subscribe(own, subscription("good"), subscription("bad", format="nonesuch"), subscription("fine"))
-    subscribe(own, subscription("unreadable", filters="[[]]"))
-    own.start("router")
-    publish(own)
-    assert {delivery.subscription_id for delivery in routed(own, 2)} == {"good", "fine"}
-    (found,) = own.wait_for(own.topics.quarantine, lambda message: True)
-    reasons = (header(found, "tocsin_reason") or "").split("; ")
+    publish(routing, organization="formats")
+    made = routed(routing, 2, of("formats"))
+    assert {delivery.subscription_id for delivery in made} == {"good", "fine"}
+    reasons = set_aside(routing, "nonesuch")
     assert [reason.partition(": ")[0] for reason in reasons] == ["unreadable", "nonesuch"]
-    publish(own)
-    routed(own, 4)
+    publish(routing, organization="formats")
+    routed(routing, 4, of("formats"))
 
 
-def test_delivery_that_fits_no_record_is_quarantined_and_the_next_event_goes_out(own: Installation) -> None:
+def test_delivery_that_fits_no_record_is_quarantined_and_the_next_event_goes_out(
+    routing: Installation,
+) -> None:
     """Control characters take six bytes each in JSON: sound data grows beyond what Kafka takes."""
-    subscribe(own, subscription("a"))
-    own.start("router")
     known = KNOWN["audit.completed"]
     data = dict(known.example) | {"decision": "\x01" * 200_000}
-    value = Encoder(own.registry, own.topics.events(SYSTEM), known.schema)(data)
-    own.write(event_record(own, value, ce_type=b"audit.completed"))
-    (event,) = publish(own)
-    (found,) = own.wait_for(own.topics.quarantine, lambda message: True)
-    assert "at most 1000000" in (header(found, "tocsin_reason") or "")
-    assert [delivery.event_id for delivery in routed(own, 1)] == [event.event_id]
+    value = Encoder(routing.registry, routing.topics.events(SYSTEM), known.schema)(data)
+    routing.write(event_record(routing, value, ce_type=b"audit.completed", ce_organization=b"large"))
+    (event,) = publish(routing, organization="large")
+    set_aside(routing, "at most 1000000")
+    assert [delivery.event_id for delivery in routed(routing, 1, of("large"))] == [event.event_id]
 
 
-def test_poison_among_the_subscriptions_is_quarantined_and_the_others_are_served(own: Installation) -> None:
-    subscribe(own, subscription("before"))
-    own.write(Outgoing(own.topics.subscriptions, b"poison", b"\x07poison"))
-    subscribe(own, subscription("after"))
-    own.start("router")
-    publish(own)
-    assert {delivery.subscription_id for delivery in routed(own, 2)} == {"before", "after"}
-    (found,) = own.wait_for(own.topics.quarantine, lambda message: True)
-    assert "magic byte" in (header(found, "tocsin_reason") or "")
+def test_poison_among_the_subscriptions_is_quarantined_and_the_others_are_served(
+    routing: Installation,
+) -> None:
+    publish(routing, organization="table")
+    made = routed(routing, 2, of("table"))
+    assert {delivery.subscription_id for delivery in made} == {"before", "after"}
+    source = f"{routing.topics.subscriptions}/0/"
+    routing.wait_for(
+        routing.topics.quarantine,
+        lambda message: (
+            (header(message, "tocsin_source") or "").startswith(source)
+            and "magic byte" in (header(message, "tocsin_reason") or "")
+        ),
+    )
 
 
 def test_change_counts_for_every_event_published_after_its_margin(own: Installation) -> None:

@@ -20,13 +20,15 @@ from urllib.parse import quote
 import httpx
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from deploy.local import settings as local_settings
 from deploy.local.demo.receiver import Received
 from deploy.local.demo.verification import DOCUMENTED
 from deploy.local.programs import MODULES
 from deploy.local.stack import Stack
-from tests.harness.installation import Api, Installation, free_port, installation
+from tests.harness.collector import Collector
+from tests.harness.installation import Api, Installation, free_port, installation, probes_of
 from tests.harness.receiver import Receiver
 from tests.integration.test_cli import Tocsin
 from tocsin import Publisher, keys, secrets, subscriptions
@@ -36,6 +38,9 @@ from tocsin.wire.systems import load_systems
 
 TYPE: Final = "drift.alert"
 EXAMPLE: Final = load_systems()["governlayer"].event_types[TYPE].example
+TRACED: Final = NonRecordingSpan(
+    SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+)
 MARK: Final = "canary-that-must-be-found"
 SLOW: Final = 100
 ANSWERS_WITHIN_S: Final = 3.0
@@ -46,7 +51,16 @@ OLD, NEW = secrets.new_key_line("old"), secrets.new_key_line("new")
 
 
 @pytest.fixture(scope="module")
-def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def collector() -> Iterator[Collector]:
+    """Where the programs of `world` export what they tell of themselves."""
+    with Collector() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def world(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory, collector: Collector
+) -> Iterator[Installation]:
     """An installation with one of every program, whose records are not compressed: they lie open in the segments."""
     home = tmp_path_factory.mktemp("security")
     with installation(stack, home) as made:
@@ -55,6 +69,10 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
             "TOCSIN_KEYRING": f"{OLD},{NEW}",
             "TOCSIN_LOG_LEVEL": "debug",
             "TOCSIN_CONTROL_RATE_PER_MINUTE": "1000000",
+            "TOCSIN_PROBES": "127.0.0.1:0",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
         _leave_uncompressed(made)
         made.start(*MODULES)
@@ -72,7 +90,9 @@ def _leave_uncompressed(made: Installation) -> None:
         future.result()
 
 
-def test_no_secret_is_found_in_any_topic_log_file_or_answer(world: Installation) -> None:
+def test_no_secret_is_found_in_any_topic_log_trace_metric_file_or_answer(
+    world: Installation, collector: Collector
+) -> None:
     """After deliveries that arrive, fail, are disabled, tested and dead-lettered; the marker is found everywhere."""
     tag = uuid.uuid4().hex
     canaries = {
@@ -106,9 +126,10 @@ def test_no_secret_is_found_in_any_topic_log_file_or_answer(world: Installation)
         )
         ids = {each["id"] for each in (*made, chat, pager)}
         time.sleep(1.5)  # until `effective_at`: from then on delivery is certain
-        with Publisher("governlayer", source="/test", settings=world.settings) as publisher:
+        with Publisher("governlayer", source="/test", settings=world.settings) as publisher, use_span(TRACED):
             publisher.publish(TYPE, EXAMPLE, organization="org-canary")
         receiver.wait_for(5)
+        collector.wait_until(lambda: sum(span.name == "POST" for _, span in collector.spans) == 5)
         said = [
             api.call("POST", "/v1/webhooks/test", json={"webhook_id": chat["id"], "event_type": TYPE}),
             api.call("PATCH", f"/v1/webhooks/{chat['id']}", json={"active": False}),
@@ -127,6 +148,8 @@ def test_no_secret_is_found_in_any_topic_log_file_or_answer(world: Installation)
         **_segments(world),
         **_files(world.fleet.home),
         **{f"answer {number}": answer.content for number, answer in enumerate(said)},
+        **{f"export {number}": body for number, body in enumerate(collector.bodies)},
+        **{f"metrics {number}": text for number, text in enumerate(_metrics(world))},
     }
     canaries |= {"key": key, "random": key.rpartition("_")[2][:40]}
     found = [
@@ -140,6 +163,12 @@ def test_no_secret_is_found_in_any_topic_log_file_or_answer(world: Installation)
     for kind in ("topic", "segment", "answer"):
         assert any(place.startswith(kind) for place in marked), kind
     assert any(place.endswith(".log") for place in places)
+    assert any(b"/hook/failing" in body for place, body in places.items() if place.startswith("export"))
+
+
+def _metrics(world: Installation) -> Iterator[bytes]:
+    for program in world.fleet.programs:
+        yield httpx.get(f"{probes_of(program)}/metrics", trust_env=False).content
 
 
 def _forms(text: str) -> Sequence[bytes]:
@@ -280,7 +309,7 @@ def test_no_generated_request_is_answered_with_what_is_not_documented_while_slow
     are not revoked, because the run's own would be among them; paths that systems document are the same routes. Meanwhile hundreds of connections give nothing: heads
     that never end, bodies that never come.
     """
-    api = admitted(world, keys.SCOPES)
+    api = admitted(world, (*keys.SCOPES, keys.OPERATE))
     begun = [b"POST /v1/webhooks HTTP/1.1\r\nHost: a\r\n", _head(api.key, "/v1/webhooks"), b""]
     slow = [_connected(url, text) for url in (world.api_url, world.gateway_url) for text in begun * SLOW]
     try:

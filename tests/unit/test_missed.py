@@ -28,7 +28,7 @@ def search(filters: str | None) -> Search:
         filters=filters,
     )
     settings = Settings(_env_file=None, kafka="127.0.0.1:1", registry=NOBODY)  # type: ignore[call-arg]
-    return Search(settings, Registry(NOBODY), load_systems(), subscription, since_ms=0)
+    return Search(settings, Registry(settings), load_systems(), subscription, since_ms=0)
 
 
 @pytest.mark.parametrize("filters", ["not JSON", '[{"sql": "true"}]'])

@@ -28,6 +28,7 @@ from tocsin.cli import (
     quarantine,
     recover,
     replay,
+    topics,
     upkeep,
 )
 from tocsin.errors import TocsinError
@@ -82,6 +83,7 @@ app.command(epilog="Example: tocsin doctor --json")(doctor.doctor)
 app.command(epilog="Example: tocsin audit --action 'key.*' --since 7d")(audit.audit)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")
+app.add_typer(topics.app, name="topics")
 
 
 def main() -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,30 +62,35 @@ def audit(
     if as_json:
         output.json_document([document(entry) for entry in newest])
         return
+    _show(newest, now_ms)
+    if len(found) > len(newest):
+        output.notice(f"the newest {len(newest)} of {len(found)}; --limit shows more")
+
+
+def _show(entries: Sequence[Entry], now_ms: int) -> None:
+    several = len({entry.organization for entry in entries}) > 1
     output.table(
-        ("time", "who", "what", "of", "organization", "why", "change"),
+        ("time", "who", "what", "of", *(["organization"] if several else []), "why", "change"),
         [
             (
                 output.styled(times.clock(entry.at, now_ms), "dim"),
                 entry.actor,
                 output.styled(entry.action, "bold"),
                 output.styled(entry.object, "cyan"),
-                entry.organization or "-",
+                *([entry.organization or "-"] if several else []),
                 entry.why,
                 change(entry.before, entry.after),
             )
-            for entry in newest
+            for entry in entries
         ],
         empty="nothing was changed",
         cut_last=True,
     )
-    if len(found) > len(newest):
-        output.notice(f"the newest {len(newest)} of {len(found)}; --limit shows more")
 
 
 def change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Return what changed as one line, such as `active: true → false`."""
-    names = dict.fromkeys((*before, *after))
+    """Return what changed as one line, such as `active: true → false`; what may be long comes last."""
+    names = sorted(dict.fromkeys((*before, *after)), key=lambda name: _is_nested(before, after, name))
     return ", ".join(
         f"{name}: {_short(before[name])} → {_short(after[name])}"
         if name in before and name in after
@@ -142,6 +147,10 @@ def tell(cluster: Cluster, *entries: Entry) -> None:
 
     trail = Trail(cluster.registry, cluster.topics)
     cluster.store_all([trail.record(each) for each in entries])
+
+
+def _is_nested(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> bool:
+    return any(isinstance(side.get(name), dict | list) for side in (before, after))
 
 
 def _short(value: Any) -> str:

@@ -35,7 +35,7 @@ class Cluster:
     @cached_property
     def registry(self) -> Registry:
         """The schema registry; reached at its first use."""
-        return Registry(self.settings.registry)
+        return Registry(self.settings)
 
     def partitions(self, topic: str) -> range:
         """Return a topic's partitions.
@@ -46,7 +46,7 @@ class Cluster:
         size = self._sizes.get(topic)
         if size is None:
             raise Failure(
-                f"{self.settings.kafka} has no topic {topic}; the programs make it when they start (`make up`), "
+                f"{self.settings.kafka} has no topic {topic}; `tocsin topics create` makes it, "
                 "TOCSIN_TOPIC_PREFIX names another installation"
             )
         return range(size)
@@ -55,7 +55,7 @@ class Cluster:
         """Make the installation's topics that are missing: for what may come before any program has run."""
         from tocsin.wire.systems import load_systems
 
-        if topics.ensure(self.settings, load_systems()):
+        if self.settings.create_topics and topics.ensure(self.settings, load_systems()):
             self._sizes = self._ask()
 
     def store(self, record: Outgoing, timeout_s: float = _ACKNOWLEDGE_S) -> Written:
@@ -76,8 +76,9 @@ class Cluster:
                 writer.write(record, partial(results.__setitem__, number))
             if not writer.flush(timeout_s):
                 missing = next(number for number in range(len(records)) if number not in results)
+                why = f" ({writer.complaint})" if writer.complaint else ""
                 raise NotAcknowledged(
-                    f"{records[missing].topic} did not acknowledge within {timeout_s:.0f} s"
+                    f"{records[missing].topic} did not acknowledge within {timeout_s:.0f} s{why}"
                 )
         finally:
             writer.close()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,47 +13,19 @@ from tocsin.cli.failure import Failure, usage
 
 if TYPE_CHECKING:
     from tocsin.cli.cluster import Cluster
-    from tocsin.deadletters import DeadLetter
     from tocsin.selection import Selection
-
-SAMPLES: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What a selection means at this moment.
-
-    Attributes:
-        letters: How many dead letters.
-        deliveries: How many deliveries they are of: one may have died more than once.
-        reasons: Reason to number of dead letters.
-        faults: Whose fault to number of dead letters; empty for nobody's.
-        samples: The first few.
-    """
-
-    letters: int
-    deliveries: int
-    reasons: dict[str, int]
-    faults: dict[str, int]
-    samples: tuple[DeadLetter, ...]
+    from tocsin.tally import Tally
 
 
-def count(cluster: Cluster, selection: Selection) -> Count:
+def count(cluster: Cluster, selection: Selection) -> Tally:
     """Count what a selection means; raises as `deadletters.matching`."""
     from tocsin.cli.deadletters import matching
+    from tocsin.tally import tally
 
-    ids, samples = set[str](), list[Any]()
-    reasons, faults = Counter[str](), Counter[str]()
-    for letter in matching(cluster, selection):
-        ids.add(letter.delivery_id)
-        reasons[letter.reason] += 1
-        faults[letter.fault or ""] += 1
-        if len(samples) < SAMPLES:
-            samples.append(letter)
-    return Count(reasons.total(), len(ids), dict(reasons), dict(faults), tuple(samples))
+    return tally(matching(cluster, selection))
 
 
-def show(found: Count, would_be: str, as_json: bool) -> None:
+def show(found: Tally, would_be: str, as_json: bool) -> None:
     """Print a count with its samples.
 
     Args:
@@ -68,7 +38,8 @@ def show(found: Count, would_be: str, as_json: bool) -> None:
         return
     if found.letters:
         deadletters.table(list(found.samples), round(time.time() * 1000))
-    more = f", the first {SAMPLES} above" if found.letters > SAMPLES else ""
+    shown = len(found.samples)
+    more = f", the first {shown} above" if found.letters > shown else ""
     reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(found.reasons.items()))
     print(
         f"{output.deliveries(found.deliveries)} would be {would_be}"
@@ -76,7 +47,7 @@ def show(found: Count, would_be: str, as_json: bool) -> None:
     )
 
 
-def document(found: Count) -> dict[str, Any]:
+def document(found: Tally) -> dict[str, Any]:
     """Return a count for machines."""
     from tocsin.cli import deadletters
 

@@ -118,18 +118,11 @@ def matching(cluster: Cluster, selection: Selection) -> Iterator[DeadLetter]:
     Raises:
         Failure: There is no dead-letter topic.
     """
-    from tocsin import purges
+    from tocsin import purges, tally
     from tocsin.cli import jobs
-    from tocsin.deadletters import scan
-    from tocsin.selection import matches
 
     cluster.partitions(cluster.topics.dlq)
-    known = purges.done(jobs.read(cluster).values())
-    return (
-        letter
-        for letter in scan(cluster.settings)
-        if matches(selection, letter) and not purges.purged(letter, known)
-    )
+    return tally.meant(cluster.settings, selection, purges.done(jobs.read(cluster).values()))
 
 
 def table(letters: list[DeadLetter], now_ms: int) -> None:

@@ -63,6 +63,6 @@ def _tell(found: Installation, findings: list[Finding], checks: list[str]) -> No
         out.print(output.styled(f"  → {finding.remedy}", "dim"))
     problems = sum(finding.level == "problem" for finding in findings)
     output.notice(
-        f"{len(found.topics)} topics on {len(found.brokers)} broker(s): {problems} problems, "
+        f"{len(found.topics)} topics, brokers: {len(found.brokers)}; {problems} problems, "
         f"{len(findings) - problems} warnings"
     )

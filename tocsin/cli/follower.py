@@ -69,9 +69,11 @@ def _bar(deliveries: int) -> Iterator[Callable[[ReplayProgress], None]]:
         bar = shown.add_task("waiting", total=deliveries, rate="")
 
         def move(row: ReplayProgress) -> None:
-            shown.update(bar, description=row.state, total=row.selected, completed=row.replayed)
-            speed = shown.tasks[0].speed
-            shown.update(bar, rate=f"{speed:.0f}/s" if speed else "")
+            # A purge sets nothing going: all of it is done at once.
+            completed = row.selected if row.state == "done" else row.replayed
+            shown.update(bar, description=row.state, total=row.selected, completed=completed)
+            speed = shown.tasks[0].speed or 0.0
+            shown.update(bar, rate=f"{speed:.0f}/s" if speed >= 1 else "")
 
         yield move
 

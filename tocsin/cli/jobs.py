@@ -50,7 +50,11 @@ def steer(cluster: Cluster, job: str, wanted: Wanted, why: str) -> None:
 
 def actor() -> str:
     """Return who uses the command, as jobs and the audit name them."""
-    return f"cli:{getpass.getuser()}"
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        # A container's user has a number and seldom a name.
+        return f"cli:{os.getuid()}"
 
 
 def follow_or_say(cluster: Cluster, job: str, deliveries: int, *, wait: bool, as_json: bool) -> None:

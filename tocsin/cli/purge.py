@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tocsin.cli import choosing, counting, output
-from tocsin.cli.counting import Count
 from tocsin.cli.failure import Failure, usage
+
+if TYPE_CHECKING:
+    from tocsin.tally import Tally
 
 
 def install(app: typer.Typer) -> None:
@@ -77,7 +79,7 @@ def purge(
     follower.finish(job, jobs.follow(cluster), found.deliveries, as_json, done="struck off")
 
 
-def _agree_twice(found: Count, confirm: int | None) -> None:
+def _agree_twice(found: Tally, confirm: int | None) -> None:
     if confirm is not None:
         if confirm != found.letters:
             raise Failure(f"{found.letters} dead letters are meant, not {confirm}: nothing was done")

@@ -30,8 +30,6 @@ Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="Only those since: 10m, 2h, 3d ago, or an RFC 3339 time.")
 ]
 
-REDRIVEN: Final = "quarantine.redriven"
-"""What the audit calls it; the audit is also what tells which records were sent back."""
 _ROW: Final = 16
 
 
@@ -114,7 +112,7 @@ def redrive(
     from tocsin.cli import counting
     from tocsin.cli.audit import entry, tell
     from tocsin.cli.cluster import Cluster
-    from tocsin.quarantined import outgoing
+    from tocsin.quarantined import REDRIVEN, outgoing
 
     if not why and not dry_run:
         raise usage("say --why, for the audit; --dry-run only counts")
@@ -175,6 +173,7 @@ def _chosen(
 def _read(cluster: Cluster) -> Iterator[Quarantined]:
     from tocsin import quarantined
     from tocsin.cli.audit import entries
+    from tocsin.quarantined import REDRIVEN
 
     cluster.partitions(cluster.topics.quarantine)
     redriven = {each.object for each in entries(cluster) if each.action == REDRIVEN}

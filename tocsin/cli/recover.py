@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -99,14 +98,8 @@ def _period(since: str, until: str | None) -> tuple[int, int | None]:
 
 
 def _undelivered(cluster: Cluster, webhook: str, since_ms: int, until_ms: int | None) -> list[Looked]:
-    return sorted(
-        _once(_looked(cluster, webhook, since_ms, until_ms)), key=lambda looked: looked.timestamp_ms
-    )
-
-
-def _looked(cluster: Cluster, webhook: str, since_ms: int, until_ms: int | None) -> Iterator[Looked]:
     from tocsin.kafka import subscribers
-    from tocsin.missed import Search
+    from tocsin.missed import Search, undelivered
     from tocsin.wire.systems import load_systems
 
     cluster.partitions(cluster.topics.subscriptions)
@@ -121,17 +114,7 @@ def _looked(cluster: Cluster, webhook: str, since_ms: int, until_ms: int | None)
         since_ms=since_ms,
         until_ms=until_ms,
     )
-    extent = search.extent()
-    return search.look(search.fates(extent), end=extent.events)
-
-
-def _once(looked: Iterator[Looked]) -> Iterator[Looked]:
-    """Yield what was not delivered, each delivery once: an event may have been published twice."""
-    met = set[str]()
-    for each in looked:
-        if each.arrived is not None and each.fate != "delivered" and each.delivery_id not in met:
-            met.add(each.delivery_id)
-            yield each
+    return sorted(undelivered(search), key=lambda looked: looked.timestamp_ms)
 
 
 def _show(found: list[Looked], as_json: bool) -> None:

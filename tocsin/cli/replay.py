@@ -130,10 +130,11 @@ def status(
         output.json_document(documents[0] if job is not None else documents)
         return
     output.table(
-        ("job", "asked", "by", "state", "replayed", "of", "left", "why", "error"),
+        ("job", "kind", "asked", "by", "state", "done", "of", "left", "why", "error"),
         [
             (
                 row.request.job,
+                row.request.kind,
                 times.clock(row.request.requested_at, now_ms),
                 row.request.requested_by,
                 output.styled(row.state, _STYLES[row.state]),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Final, cast
 
 from tocsin import keys
+from tocsin.errors import ConfigurationError
 from tocsin.http.problems import Problem, unavailable
 from tocsin.http.rate import Standing
 from tocsin.kafka import pipeline
@@ -112,6 +113,24 @@ def key_table(settings: Settings, topics: Topics, registry: Registry) -> Table[A
         lambda message: keys.from_record(decode(message.value(), cast(Headers, message.headers())).record),
         supersedes=keys.supersedes,
     )
+
+
+def require_a_key(known: Sized, topic: str) -> None:
+    """Return if there is any API key: without one nobody could be admitted, and a program that starts looks well.
+
+    Args:
+        known: The keys.
+        topic: Where they stand.
+
+    Raises:
+        ConfigurationError: There is none; the message says how one is made.
+    """
+    if not len(known):
+        reason = (
+            "there is no API key, so nobody could be admitted; make the first one with `tocsin keys create "
+            "--organization NAME --system NAME --scope admin`, then start again"
+        )
+        raise ConfigurationError(topic, "", reason)
 
 
 def too_many(standing: Standing) -> Problem:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
+from tocsin import access
 from tocsin.settings import Settings
 
 _log = logging.getLogger("tocsin.kafka")
+
+OUTSIDER: Final = "unused"
+"""The group, after the prefix, of consumers outside of any: the client requires one; nobody joins it or commits to it."""
 
 _GATHERED = {"fetch.min.bytes": 65_536, "fetch.wait.max.ms": 250}
 
@@ -84,7 +88,7 @@ def plain_consumer(settings: Settings, **options: Any) -> Consumer:
     return Consumer(
         _common(settings)
         | {
-            "group.id": f"{settings.topic_prefix}.unused",  # required by the client, never joined nor committed
+            "group.id": f"{settings.topic_prefix}.{OUTSIDER}",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
@@ -103,5 +107,5 @@ def _common(settings: Settings) -> dict[str, Any]:
         "topic.metadata.refresh.interval.ms": 30_000,
         # A connection that swallows everything is given up after this; 60 s by default.
         "socket.timeout.ms": 10_000,
-        **settings.kafka_options,
+        **access.kafka(settings),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 _SEED: Final = 0x9747B28C
@@ -13,6 +14,16 @@ _MASK: Final = 0xFFFFFFFF
 def partition(key: bytes, count: int) -> int:
     """Return the partition of a key among `count`; as Kafka's own default partitioner."""
     return (murmur2(key) & 0x7FFFFFFF) % count
+
+
+def homes(key: bytes, count: int, earlier: Iterable[int] = ()) -> set[int]:
+    """Return the partitions in which records of a key lie.
+
+    Args:
+        count: How many partitions the topic has.
+        earlier: How many it had when some of its records were written.
+    """
+    return {partition(key, number) for number in (count, *earlier) if number <= count}
 
 
 def murmur2(data: bytes) -> int:

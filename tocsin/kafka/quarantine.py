@@ -9,17 +9,23 @@ from tocsin.kafka.reader import Record
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Writer, Written
+from tocsin.telemetry.meter import Counter
 
 REASON_MAX_CHARS = 500
 
 
 class Quarantine:
-    """Writes to the quarantine topic on behalf of one program."""
+    """Writes to the quarantine topic on behalf of one program.
+
+    Attributes:
+        taken: How many records were set aside, by the topic they came from.
+    """
 
     def __init__(self, writer: Writer, registry: Registry, topics: Topics, program: str) -> None:
         self._writer = writer
         self._topic = topics.quarantine
         self._program = program
+        self.taken = Counter()
         self._encode = pipeline.encoder(registry, topics, "quarantined")
 
     def put(self, record: Record, reason: str, done: Callable[[], None]) -> None:
@@ -28,6 +34,7 @@ class Quarantine:
         If it can never be, the writer fails and with it the program: committing past a record that stands
         nowhere would lose it.
         """
+        self.taken.add(record.topic)
         reason = reason[:REASON_MAX_CHARS]
         source = f"{record.topic}/{record.partition}/{record.offset}"
         value = {

@@ -32,6 +32,9 @@ COMMIT_EVERY_S: Final = 0.1
 REVOKE_DEADLINE_S: Final = 3.0
 """How long a revoked partition's open work may take to end; below half of the shortest sensible session."""
 
+JOINED_AFTER_S: Final = 15.0
+"""A takeover takes no longer: who has got no partition by then, and no error, is in its group without any."""
+
 _log = logging.getLogger("tocsin.kafka.reader")
 
 _ANSWER_S: Final = 5.0
@@ -181,6 +184,8 @@ class Reader:
         self._epoch = 0
         self._commit_due = time.monotonic()
         self._marks: dict[int, Mark] = {}
+        self._was_given_some = False
+        self._doubtful_since_s = time.monotonic()
         self._consumer = clients.group_consumer(
             settings, group, on_commit=self._on_commit, unhurried=unhurried
         )
@@ -219,6 +224,16 @@ class Reader:
         """Whether this member may act for its partitions now: its lease has not run out."""
         return self._lease.holds(time.monotonic())
 
+    @property
+    def joined(self) -> bool:
+        """Whether the group has given it partitions. One that gets none is told nothing: it counts after a while."""
+        return self._was_given_some or time.monotonic() - self._doubtful_since_s > JOINED_AFTER_S
+
+    @property
+    def leads(self) -> bool:
+        """Whether its lease holds; true as well while there is nothing to commit, by which alone it can be proven."""
+        return self.alive() or all(state.window.expected is None for state in list(self._assigned.values()))
+
     def owns(self, record: Record) -> bool:
         """Whether the assignment under which a record was read still holds."""
         state = self._assigned.get(record.part)
@@ -248,6 +263,13 @@ class Reader:
         state = self._assigned.get(part)
         return self._fill(state) if state else 0.0
 
+    def fills(self) -> dict[str, float]:
+        """Return how full the fullest window of each topic is, 0 to 1; from any thread."""
+        found: dict[str, float] = {}
+        for part in list(self._assigned):
+            found[part.topic] = max(found.get(part.topic, 0.0), self.fill(part))
+        return found
+
     def unfinished(self) -> int:
         """Return how many records are received and not finished."""
         return self._unfinished
@@ -269,6 +291,7 @@ class Reader:
             if error.fatal():
                 raise KafkaException(error)
             _log.warning("kafka: %s", error.str())
+            self._doubtful_since_s = time.monotonic()
             return None
         part = Part(message.topic() or "", message.partition() or 0)
         offset = message.offset()
@@ -404,6 +427,7 @@ class Reader:
             self._on_lost(consumer, partitions)
             return
         consumer.incremental_assign(partitions)
+        self._was_given_some = True
         if partitions:
             # A partition that was paused when it was taken from this member would still be paused.
             consumer.resume(partitions)

@@ -29,11 +29,15 @@ def ends(settings: Settings, topic: str) -> dict[int, int]:
     Raises:
         KafkaUnavailable: No answer, or no such topic.
     """
+    return {partition: end for partition, (_, end) in bounds(settings, topic).items()}
+
+
+def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
+    """Return the offsets of the first record and after the last, by partition; raises as `ends`."""
     consumer = clients.plain_consumer(settings)
     try:
         return {
-            partition: _watermarks(consumer, topic, partition)[1]
-            for partition in _partitions(consumer, topic)
+            partition: _watermarks(consumer, topic, partition) for partition in _partitions(consumer, topic)
         }
     except KafkaException as error:
         raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tocsin import tiers
-from tocsin.errors import KafkaUnavailable
+from tocsin.errors import ConfigurationError, KafkaUnavailable
 from tocsin.kafka import clients
 from tocsin.settings import Settings
 
@@ -93,7 +93,8 @@ class Topics:
         return f"{self.prefix}.events.{system}"
 
     def delay(self, tier: str) -> str:
-        if tier not in tiers.TIERS:
+        # A newer version may have decided on a tier that this one does not know, and its effect has to be repeated.
+        if not tiers.is_name(tier):
             raise KeyError(tier)
         return f"{self.prefix}.delay.{tier}"
 
@@ -164,7 +165,7 @@ def ensure(settings: Settings, systems: Iterable[str], timeout_s: float = 30.0) 
             spec.name,
             num_partitions=spec.partitions or settings.partitions,
             replication_factor=settings.replication,
-            config=dict(spec.config) | _durability(settings.replication),
+            config=config(spec, settings.replication),
         )
         for spec in missing
     ]
@@ -177,8 +178,23 @@ def ensure(settings: Settings, systems: Iterable[str], timeout_s: float = 30.0) 
     return created
 
 
-def _durability(replication: int) -> dict[str, str]:
-    return {"min.insync.replicas": "2"} if replication >= 3 else {}
+def expect(settings: Settings, names: Iterable[str], timeout_s: float = 30.0) -> None:
+    """Return if there are these topics, and this principal may see them.
+
+    Raises:
+        KafkaUnavailable: One is not there yet, or no broker answered within `timeout_s`.
+    """
+    missing = _missing(clients.admin(settings), [TopicSpec(name) for name in names], timeout_s)
+    if missing:
+        raise KafkaUnavailable(
+            f"no topic {', '.join(spec.name for spec in missing)}, or no permission to see it: `tocsin topics create` "
+            "makes topics, `tocsin topics acls` says who may do what"
+        )
+
+
+def config(spec: TopicSpec, replication: int) -> dict[str, str]:
+    """Return a topic's configuration at a replication factor."""
+    return dict(spec.config) | ({"min.insync.replicas": "2"} if replication >= 3 else {})
 
 
 def _missing(admin: AdminClient, specs: list[TopicSpec], timeout_s: float) -> list[TopicSpec]:
@@ -229,6 +245,13 @@ def _create(admin: AdminClient, wanted: list[NewTopic], timeout_s: float) -> lis
             code = error.args[0].code()
             if code in _PASSING:
                 raise KafkaUnavailable(f"{name} cannot be created yet: {error.args[0].str()}") from error
+            if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise ConfigurationError(
+                    "TOCSIN_CREATE_TOPICS",
+                    "",
+                    f"{name} is missing, and this principal may not make it: let an administrator run "
+                    "`tocsin topics create`, and set this to false",
+                ) from error
             if code != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
     return created

@@ -1,7 +1,8 @@
 """Acknowledged writes: every record ends in exactly one call of `done`, or is wanted no longer.
 
-A writer tries again whatever may succeed later, for as long as it is wanted. What can never succeed (too large,
-not authorised) is told to the caller, who must not pretend that it was written.
+A writer tries again whatever may succeed later, for as long as it is wanted: a permission that is missing is a fault
+of the installation, not of the record, and somebody will grant it. What can never succeed (too large) is told to the
+caller, who must not pretend that it was written.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ _FOR_GOOD: Final = frozenset(
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.RECORD_LIST_TOO_LARGE,
         KafkaError.INVALID_RECORD,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError._INVALID_ARG,
         KafkaError._UNKNOWN_PARTITION,
     }
@@ -79,6 +78,10 @@ class Writer:
         timeout_s: Bound on one try; see `clients.producer`.
         own_thread: Without it, its owner calls `serve` every few milliseconds. Each acknowledgement that comes on
             another thread takes the interpreter's lock from the one that works, twice.
+
+    Attributes:
+        failed: What made it useless.
+        complaint: Why the last write that has to be repeated has failed.
     """
 
     def __init__(
@@ -94,9 +97,11 @@ class Writer:
         self._tie = itertools.count()
         self._lock = threading.Lock()
         self._outstanding = 0
+        self._ended = 0
         self._idle = threading.Condition(self._lock)
         self._closing = False
         self.failed: BaseException | None = None
+        self.complaint: str | None = None
         self._thread: threading.Thread | None = None
         if own_thread:
             self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -106,6 +111,11 @@ class Writer:
     def outstanding(self) -> int:
         """Number of writes whose `done` has not been called."""
         return self._outstanding
+
+    @property
+    def ended(self) -> int:
+        """Number of writes that have ended since the start."""
+        return self._ended
 
     def write(self, record: Outgoing, done: Done, *, wanted: Wanted = _always) -> None:
         """Write a record; never blocks.
@@ -204,6 +214,7 @@ class Writer:
         elif error.code() in _FOR_GOOD:
             self._end(done, Written(-1, -1, error.str()))
         elif wanted() is not False:
+            self.complaint = error.str()
             _log.warning("write to %s failed, will be repeated: %s", record.topic, error.str())
             self._later(record, done, wanted, tries)
         else:
@@ -225,6 +236,7 @@ class Writer:
     def _leave(self) -> None:
         with self._idle:
             self._outstanding -= 1
+            self._ended += 1
             if not self._outstanding:
                 self._idle.notify_all()
 

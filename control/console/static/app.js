@@ -3,18 +3,20 @@ import * as session from "./session.js";
 import { Toast } from "./feedback.js";
 import { html, render, useEffect, useRef, useState } from "./dom.js";
 import { to, useRoute } from "./routes.js";
+import { Audit } from "./views/audit.js";
 import { DeadLetters } from "./views/dead-letters.js";
 import { Deliveries } from "./views/deliveries.js";
 import { Delivery } from "./views/delivery.js";
 import { Events } from "./views/events.js";
 import { Keys } from "./views/keys.js";
 import { Overview } from "./views/overview.js";
+import { Quarantine, Record } from "./views/quarantine.js";
 import { Replay, Replays } from "./views/replays.js";
 import { Resume, SignIn } from "./views/sign-in.js";
 import { Webhook } from "./views/webhook.js";
 import { Webhooks } from "./views/webhooks.js";
 
-// Place to its name, its view, and the view of one thing there.
+// Place to its name, its view, the view of one thing there, and the scope without which nobody is led there.
 const PLACES = {
   overview: ["Overview", Overview],
   webhooks: ["Webhooks", Webhooks, Webhook],
@@ -23,6 +25,8 @@ const PLACES = {
   replays: ["Replays", Replays, Replay],
   events: ["Events", Events, Events],
   keys: ["Keys", Keys],
+  audit: ["Audit", Audit],
+  quarantine: ["Quarantine", Quarantine, Record, "operate"],
 };
 
 function App() {
@@ -71,7 +75,7 @@ function Bar({ here }) {
   return html`<header class="bar">
     <a class="brand" href=${to("overview")}><img src="icon.svg" alt="" width="24" height="24" />Tocsin</a>
     <nav aria-label="Views" ref=${strip}>
-      ${Object.entries(PLACES).map(([name, [title]]) => html`<a key=${name} href=${to(name)} aria-current=${name === here ? "page" : undefined}>${title}</a>`)}
+      ${Object.entries(PLACES).filter(([, place]) => !place[3] || session.allows(place[3])).map(([name, [title]]) => html`<a key=${name} href=${to(name)} aria-current=${name === here ? "page" : undefined}>${title}</a>`)}
     </nav>
     <div class="who">
       <p title=${`Scopes: ${key.scopes.join(", ")}`}><strong>${organization}</strong><span class="muted"> ${system}</span></p>

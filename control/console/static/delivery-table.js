@@ -2,6 +2,7 @@
 import { Badge, Table } from "./controls.js";
 import { html } from "./dom.js";
 import { Empty } from "./feedback.js";
+import { FAULTS } from "./reasons.js";
 import { to } from "./routes.js";
 import { Time, Until } from "./times.js";
 
@@ -9,7 +10,7 @@ export function DeliveryTable({ deliveries, webhooks, none = "No delivery fits t
   if (!deliveries.length) return html`<${Empty} title=${none} />`;
   const columns = [
     ["Event", (each) => html`<a class="strong types" href=${to(["deliveries", each.id])}>${each.event_type}</a><span class="sub">${each.test ? "test · " : ""}${each.event_id}</span>`],
-    ["Status", (each) => html`<${Badge} state=${each.status} />${each.reason && html`<span class="sub">${each.reason}</span>`}`],
+    ["Status", (each) => html`<${Badge} state=${each.status} />${each.reason && html`<span class="sub">${each.reason}${FAULTS[each.fault] ? html`: ${FAULTS[each.fault]} fault` : ""}</span>`}`],
     ...(webhooks ? [["Webhook", (each) => html`<a class="break" href=${to(["webhooks", each.webhook_id])}>${webhooks.get(each.webhook_id) ?? each.webhook_id}</a>`]] : []),
     ["Last answer", (each) => html`<${LastAnswer} delivery=${each} />`],
     ["Created", (each) => html`<${Time} at=${each.created_at} />`],

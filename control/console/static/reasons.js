@@ -9,6 +9,8 @@ export const REASONS = {
   undecodable: "its system or format is not known here",
 };
 
+export const FAULTS = { subscriber: "the subscriber's", tocsin: "Tocsin's" };
+
 export const REASON_CHOICES = [["", "Any"], ...Object.keys(REASONS).map((reason) => [reason, reason])];
 export const FAULT_CHOICES = [["", "Anybody's"], ["subscriber", "The subscriber's"], ["tocsin", "Tocsin's"]];
 export const STATUS_CHOICES = [["", "Any"], ...["pending", "retrying", "delivered", "dead"].map((status) => [status, status])];

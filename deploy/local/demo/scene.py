@@ -132,7 +132,7 @@ class Scene:
         self._cleanup = cleanup
         self._topics = Topics(settings.topic_prefix)
         self._systems = load_systems()
-        self._encode_key = pipeline.encoder(Registry(settings.registry), self._topics, "api_key")
+        self._encode_key = pipeline.encoder(Registry(settings), self._topics, "api_key")
         self._writer = Writer(settings)
         cleanup.callback(self._writer.close)
         self._publishers: dict[str, Publisher] = {}

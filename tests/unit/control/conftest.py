@@ -11,7 +11,14 @@ from starlette.testclient import TestClient
 from control.app import create_app
 from control.directory import Directory
 from tests.unit.control.log_world import Logbook, logbook, make_template
-from tests.unit.control.world import MemoryJobs, MemoryOutbox, MemoryStore, make_services, write_contracts
+from tests.unit.control.world import (
+    MemoryArchive,
+    MemoryJobs,
+    MemoryOutbox,
+    MemoryStore,
+    make_services,
+    write_contracts,
+)
 from tocsin.wire.systems import Systems
 
 
@@ -53,12 +60,29 @@ def jobs() -> MemoryJobs:
 
 
 @pytest.fixture
+def archive() -> MemoryArchive:
+    """What stands in Kafka."""
+    return MemoryArchive()
+
+
+@pytest.fixture
 def logged(
-    systems: Systems, directory: Directory, book: Logbook, outbox: MemoryOutbox, jobs: MemoryJobs
+    systems: Systems,
+    directory: Directory,
+    book: Logbook,
+    outbox: MemoryOutbox,
+    jobs: MemoryJobs,
+    archive: MemoryArchive,
 ) -> TestClient:
     """A caller of an API that has a delivery log, without a key."""
     made = make_services(
-        systems, directory, MemoryStore(directory), outbox=outbox, log=book.store.reading, jobs=jobs
+        systems,
+        directory,
+        MemoryStore(directory),
+        outbox=outbox,
+        log=book.store.reading,
+        jobs=jobs,
+        archive=archive,
     )
     return TestClient(create_app(made), raise_server_exceptions=False)
 

@@ -1,4 +1,4 @@
-"""Who may use the delivery log and replays: every route, with every kind of key."""
+"""Who may use the delivery log, replays and what is read in Kafka: every route, with every kind of key."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from starlette.testclient import TestClient
 
 from control.directory import Directory
 from tests.unit.control import world
+from tests.unit.control.archive_world import change, letter, looked, quarantined
 from tests.unit.control.log_world import HOOK, Logbook, dead, delivery_id, tried
 from tests.unit.control.test_deliveries import register
 from tests.unit.control.test_webhooks import as_key
-from tests.unit.control.world import NOW_MS, MemoryJobs, MemoryOutbox
+from tests.unit.control.world import NOW_MS, MemoryArchive, MemoryJobs, MemoryOutbox
 from tocsin.jobs import ReplayRequest
 from tocsin.selection import Selection
 
 _SELECTING: dict[str, Any] = {"selection": {}}
+RECOVERY: dict[str, Any] = {"webhook_id": HOOK, "since": "2026-03-01T00:00:00Z"}
 
 # Method, path, body, the scope it needs; whether it names something of one organization.
 ROUTES: tuple[tuple[str, str, Any, str, bool], ...] = (
@@ -34,14 +36,28 @@ ROUTES: tuple[tuple[str, str, Any, str, bool], ...] = (
     ("POST", "/v1/replays/rpl-1/pause", None, "replay", True),
     ("POST", "/v1/replays/rpl-1/resume", None, "replay", True),
     ("POST", "/v1/replays/rpl-1/cancel", None, "replay", True),
+    ("GET", f"/v1/webhooks/{HOOK}/missing?since=2026-03-01T00:00:00Z", None, "read", True),
+    ("POST", "/v1/recoveries/preview", RECOVERY, "replay", False),
+    ("POST", "/v1/recoveries", RECOVERY, "replay", False),
+    ("POST", "/v1/purges/preview", _SELECTING, "admin", False),
+    ("POST", "/v1/purges", _SELECTING | {"why": "w", "confirm": 1}, "admin", False),
+    ("GET", "/v1/audit", None, "admin", False),
 )
-SCOPED = {"read": (world.READER, world.REPLAYER), "replay": (world.REPLAYER, world.READER)}
+SCOPED = {
+    "read": (world.READER, world.REPLAYER),
+    "replay": (world.REPLAYER, world.READER),
+    "admin": (world.ADMIN, world.MANAGER),
+}
 """Scope to a key that has it, and one that has another."""
 
 
-def furnish(book: Logbook, directory: Directory, jobs: MemoryJobs) -> None:
+def furnish(book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive) -> None:
     """Give `acme` one of everything."""
     register(directory)
+    archive.letters.append(letter(1, error="canary"))
+    archive.missed[HOOK] = [looked(1, event_id="canary")]
+    archive.audit.append(change(1, why="canary"))
+    archive.records.append(quarantined(1, reason="canary"))
     book.write(dead(1, last_error="canary"), tried(1, error="canary"))
     jobs.request(ReplayRequest("rpl-1", "cli:ann", NOW_MS, Selection(organization="acme"), why="canary"))
 
@@ -51,9 +67,9 @@ def call(api: TestClient, method: str, path: str, body: Any, key: str | None) ->
 
 
 def test_every_route_is_there_for_its_scope_and_for_no_other(
-    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs
+    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive
 ) -> None:
-    furnish(book, directory, jobs)
+    furnish(book, directory, jobs, archive)
     for method, path, body, scope, _ in ROUTES:
         has, lacks = SCOPED[scope]
         assert call(logged, method, path, body, None).status_code == 401, path
@@ -63,9 +79,14 @@ def test_every_route_is_there_for_its_scope_and_for_no_other(
 
 
 def test_what_belongs_to_another_organization_is_as_if_it_did_not_exist(
-    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs, outbox: MemoryOutbox
+    logged: TestClient,
+    book: Logbook,
+    directory: Directory,
+    jobs: MemoryJobs,
+    outbox: MemoryOutbox,
+    archive: MemoryArchive,
 ) -> None:
-    furnish(book, directory, jobs)
+    furnish(book, directory, jobs, archive)
     for method, path, body, _, named in ROUTES:
         answer = call(logged, method, path, body, world.RIVAL)
         assert (answer.status_code == 404) == named, (path, answer.text)
@@ -75,11 +96,13 @@ def test_what_belongs_to_another_organization_is_as_if_it_did_not_exist(
 
 
 def test_every_route_refuses_parameters_that_it_does_not_have(
-    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs
+    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive
 ) -> None:
-    furnish(book, directory, jobs)
+    furnish(book, directory, jobs, archive)
     for method, path, body, scope, _ in ROUTES:
-        answer = call(logged, method, f"{path}?nonsense=1", body, SCOPED[scope][0])
+        answer = call(
+            logged, method, f"{path}{'&' if '?' in path else '?'}nonsense=1", body, SCOPED[scope][0]
+        )
         assert answer.status_code == 400, path
         assert answer.json()["errors"][0]["field"] == "nonsense", path
 
@@ -91,10 +114,11 @@ def test_openapi_documents_every_route_of_the_log(logged: TestClient) -> None:
             path.replace(HOOK, "{webhook_id}")
             .replace(delivery_id(1), "{delivery_id}")
             .replace("rpl-1", "{replay_id}")
+            .partition("?")[0]
         )
         documented = document["paths"][template][method.lower()]
         assert ("404" in documented["responses"]) == named, path
-        assert "422" not in documented["responses"] or path == "/v1/replays", path
+        assert "422" not in documented["responses"] or path in {"/v1/replays", "/v1/recoveries"}, path
         assert ("requestBody" in documented) == (body is not None), path
     assert "#/$defs" not in logged.get("/openapi.json").text
     parameters = document["paths"]["/v1/deliveries"]["get"]["parameters"]

@@ -10,8 +10,9 @@ from starlette.testclient import TestClient
 
 from control import replay_preview
 from control.app import create_app
+from control.asking import OPEN_MAX
 from control.directory import Directory
-from control.replays import OPEN_MAX
+from control.replay_preview import Meant
 from tests.unit.control import world
 from tests.unit.control.log_world import HOOK, OTHER_HOOK, Logbook, dead, delivery, delivery_id
 from tests.unit.control.test_deliveries import register
@@ -19,7 +20,8 @@ from tests.unit.control.test_log_search import plan
 from tests.unit.control.test_webhooks import as_key
 from tests.unit.control.world import NOW_MS, MemoryJobs, MemoryStore, make_services
 from tocsin.errors import NotAcknowledged
-from tocsin.jobs import JobControl, ReplayProgress, ReplayRequest
+from tocsin.jobs import JobControl, ReplayProgress, ReplayRequest, State
+from tocsin.purges import Purge
 from tocsin.selection import Selection
 from tocsin.wire.systems import Systems
 
@@ -240,12 +242,62 @@ def test_preview_counts_and_shows_what_a_selection_means(logged: TestClient, boo
     assert post(logged, "/preview", selection={"reason": "bored"}).status_code == 400
 
 
-@pytest.mark.parametrize("webhook", [None, "wh"])
-def test_preview_walks_down_the_index_of_dead_letters(book: Logbook, webhook: str | None) -> None:
-    selection = Selection(
-        organization="acme", subscription_id=webhook, delivery_id="d", since=1, error_text="x"
+def purge(jobs: MemoryJobs, name: str, begun_at: int, state: State = "done", **selected: Any) -> None:
+    """Let a purge stand in a state."""
+    jobs.request(ReplayRequest(name, "cli:ann", begun_at, Selection(**selected), kind="purge"))
+    jobs.progress(ReplayProgress(name, state, 1, {"0": 9}, {}, begun_at, begun_at=begun_at))
+
+
+def test_what_was_purged_is_counted_neither_by_the_preview_nor_by_the_overview(
+    logged: TestClient, book: Logbook, jobs: MemoryJobs
+) -> None:
+    """What died after a purge, what another selection means, and what is null where a purge names something: stays."""
+    book.write(
+        dead(2),
+        dead(3, reason="gone", last_error=None, last_status=None),
+        dead(4, subscription_id=OTHER_HOOK),
+        dead(5, reason=None, fault=None),
+        dead(6, organization="rival"),
+        dead(1, reason="gone"),
     )
+
+    def counted() -> set[str]:
+        found = post(logged, "/preview", selection={}).json()
+        overview = logged.get("/v1/overview", headers=as_key(world.READER)).json()
+        assert overview["dead_letters"] == {"total": found["deliveries"], "by_reason": found["by_reason"]}
+        assert sum(found["by_fault"].values()) == found["deliveries"]
+        return {each["event_id"] for each in found["sample"]}
+
+    purge(jobs, "prg-1", NOW_MS - 1_500, reason="gone", organization="acme")
+    purge(jobs, "prg-2", NOW_MS, "running")
+    purge(jobs, "prg-3", NOW_MS, organization="rival")
+    assert counted() == {"1", "2", "4", "5"}
+    purge(jobs, "prg-4", NOW_MS, subscription_id=OTHER_HOOK, system="alpha", event_type="p*")
+    purge(jobs, "prg-5", NOW_MS, fault="tocsin")
+    assert {each["event_id"] for each in preview(logged, {"reason": "exhausted"})} == {"2"}
+    purge(jobs, "prg-6", NOW_MS, error_text="http 5", reason="exhausted")
+    assert {each["event_id"] for each in preview(logged, {})} == {"1", "5"}
+
+
+def preview(api: TestClient, selection: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = post(api, "/preview", selection=selection).json()["sample"]
+    return found
+
+
+@pytest.mark.parametrize("webhook", [None, "wh"])
+def test_preview_walks_down_the_index_of_dead_letters(
+    book: Logbook, systems: Systems, webhook: str | None
+) -> None:
+    selection = Selection(
+        organization="acme",
+        subscription_id=webhook,
+        event_type="drift.*",
+        delivery_id="d",
+        since=1,
+        error_text="x",
+    )
+    meant = Meant(selection, systems, [Purge("prg-1", Selection(reason="gone", error_text="x"), {}, NOW_MS)])
     index = "ix_deliveries_undelivered" if webhook is None else "ix_deliveries_oldest"
     with book.store.reading() as connection:
-        assert plan(connection, replay_preview.sample(selection, ("a", "b"))) == [index]
-        assert index in plan(connection, replay_preview.reasons(selection, ("a", "b")))
+        assert plan(connection, replay_preview.sample(meant)) == [index]
+        assert index in plan(connection, replay_preview.causes(meant))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +16,9 @@ from control.overtaken import CameSecond
 from control.services import Services
 from tests.unit.control import world
 from tests.unit.control.test_webhooks import as_key, create
-from tests.unit.control.world import AwayStore, MemoryStore, make_services
+from tests.unit.control.world import AwayStore, MemoryStore, MemoryTrail, make_services
 from tocsin import secrets
+from tocsin.errors import NotAcknowledged
 from tocsin.secrets import Keyring
 from tocsin.subscriptions import Subscription, all_sealed
 from tocsin.wire.systems import Systems
@@ -64,6 +66,30 @@ def test_everything_of_every_organization_is_sealed_again_and_means_the_same(
         assert opened.updated_at == known[each.id].updated_at
         assert (opened.url, opened.headers) == (known[each.id].url, known[each.id].headers)
     assert rewrap(calling(after)).json()["rewrapped"] == 0
+
+
+def test_each_organization_hears_of_it_in_its_audit_also_where_the_rest_has_failed(
+    before: Services, directory: Directory
+) -> None:
+    class Failing(MemoryStore):
+        left = 2
+
+        def put(self, subscription: Subscription) -> Subscription:
+            self.left -= 1
+            if self.left < 0:
+                raise NotAcknowledged("no acknowledgement within 5 s")
+            return super().put(subscription)
+
+    trail = MemoryTrail()
+    failing = replace(before, keyring=TWO_KEYS, trail=trail, store=Failing(directory))
+    assert rewrap(calling(failing)).status_code == 503
+    assert sum(entry.after["webhooks"] for entry in trail.entries) == 2
+    rewrap(calling(replace(failing, store=MemoryStore(directory))))
+    rewrap(calling(replace(failing, store=MemoryStore(directory))))
+    told: Counter[tuple[str, str, str]] = Counter()
+    for entry in trail.entries:
+        told[entry.action, entry.object, entry.organization] += entry.after["webhooks"]
+    assert told == {("keyring.rewrapped", "new", "acme"): 2, ("keyring.rewrapped", "new", "rival"): 1}
 
 
 def test_no_key_of_an_organization_may_ask_for_it(before: Services) -> None:

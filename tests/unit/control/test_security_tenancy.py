@@ -19,7 +19,15 @@ from tests.unit.control import world
 from tests.unit.control.log_world import HOOK, Logbook, delivery_id
 from tests.unit.control.test_log_routes import furnish
 from tests.unit.control.test_webhooks import as_key
-from tests.unit.control.world import NOW_MS, MemoryJobs, MemoryKeys, MemoryOutbox, MemoryStore, make_services
+from tests.unit.control.world import (
+    NOW_MS,
+    MemoryArchive,
+    MemoryJobs,
+    MemoryKeys,
+    MemoryOutbox,
+    MemoryStore,
+    make_services,
+)
 from tocsin import keys
 from tocsin.keys import ApiKey
 from tocsin.wire.systems import Systems
@@ -31,6 +39,7 @@ OURS: Final = {
     "delivery_id": delivery_id(1),
     "replay_id": "rpl-1",
     "key_id": keys.key_id(world.MANAGER) or "",
+    "record_id": "0-1",
 }
 """Kind of id to one that `acme` has; a new kind belongs here."""
 
@@ -39,6 +48,7 @@ NOBODYS: Final = {
     "delivery_id": delivery_id(999),
     "replay_id": "rpl-999",
     "key_id": keys.key_id(world.UNKNOWN) or "",
+    "record_id": "0-999",
 }
 
 MALFORMED: Final = (
@@ -60,7 +70,11 @@ MALFORMED: Final = (
 BODIES: Final[Mapping[str, Any]] = {
     "/test": {"webhook_id": HOOK, "event_type": "pass"},
     "/replays": {"selection": {"webhook_id": HOOK}},
+    "/recoveries": {"webhook_id": HOOK, "since": "2026-03-01T00:00:00Z"},
+    "/recoveries/preview": {"webhook_id": HOOK, "since": "2026-03-01T00:00:00Z"},
+    "/purges": {"selection": {"webhook_id": HOOK}, "why": "w", "confirm": 1},
     "/preview": {"selection": {"webhook_id": HOOK}},
+    "/redrive": {"ids": ["0-1"], "why": "w"},
     "/rewrap": {"key_id": "test"},
 }
 """The end of a path to a body that names what is `acme`'s; else an empty object."""
@@ -148,16 +162,22 @@ def test_every_route_but_probes_needs_a_key_and_its_scope_alone_or_the_organizat
 
 
 def test_what_is_another_organizations_is_answered_as_what_does_not_exist(
-    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs, outbox: MemoryOutbox
+    logged: TestClient,
+    book: Logbook,
+    directory: Directory,
+    jobs: MemoryJobs,
+    outbox: MemoryOutbox,
+    archive: MemoryArchive,
 ) -> None:
     """To the same letter, and with nothing changed: whoever guesses an id learns nothing from the answer."""
-    furnish(book, directory, jobs)
+    furnish(book, directory, jobs, archive)
     before = directory.all(), [job.wanted for job in jobs.all()]
     for each in operations(logged):
         foreign, unknown = (ask(logged, each, ids, world.RIVAL) for ids in (OURS, NOBODYS))
         assert _told(foreign, OURS) == _told(unknown, NOBODYS), each
         if each.parameters:
-            assert foreign.status_code in {400, 404}, each
+            nobodys_business = keys.OPERATE in (each.scopes or ())
+            assert foreign.status_code in ({403} if nobodys_business else {400, 404}), each
         assert "canary" not in foreign.text, each
         assert "acme" not in foreign.text, each
     assert outbox.sent == []
@@ -178,11 +198,12 @@ def _told(answer: Any, ids: Mapping[str, str]) -> tuple[int, str]:
 
 
 def test_malformed_id_is_a_refusal_that_says_no_more(
-    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs
+    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive
 ) -> None:
-    furnish(book, directory, jobs)
+    furnish(book, directory, jobs, archive)
     for each in operations(logged):
         for text in MALFORMED if each.parameters else ():
-            answer = ask(logged, each, dict.fromkeys(OURS, text), world.ADMIN)
+            key = world.OPERATOR if keys.OPERATE in (each.scopes or ()) else world.ADMIN
+            answer = ask(logged, each, dict.fromkeys(OURS, text), key)
             assert answer.status_code in {400, 404, 405}, (each, text, answer.text)
             assert answer.headers["content-type"] == "application/problem+json"

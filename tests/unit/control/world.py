@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
 
+from control.archive import Undelivered, place_of
 from control.backlog import Backlog
+from control.cursor import Position
 from control.directory import Directory
 from control.log import Log
+from control.newest import Place
+from control.reading import Check, Reading
 from control.services import Jobs, Outbox, Services, Store, Trail
-from tocsin import jobs, keys, secrets
+from tocsin import jobs, keys, purges, secrets, tally
 from tocsin.audit import Entry
+from tocsin.deadletters import DeadLetter
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy
 from tocsin.errors import LedgerUnavailable, NotAcknowledged
@@ -25,8 +31,15 @@ from tocsin.health import Health
 from tocsin.http.admission import Gate
 from tocsin.http.rate import Limiter
 from tocsin.jobs import Job, JobControl, ReplayProgress, ReplayRequest, Row
+from tocsin.kafka.topics import Topics
+from tocsin.kafka.writer import Outgoing
 from tocsin.keys import ApiKey
+from tocsin.missed import Looked
+from tocsin.purges import Purge
+from tocsin.quarantined import REDRIVEN, Quarantined
+from tocsin.selection import Selection, matches
 from tocsin.subscriptions import Subscription
+from tocsin.tally import Tally
 from tocsin.wire.systems import Systems, load_systems
 
 NOW_MS: Final = 1_772_392_920_123
@@ -200,12 +213,16 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.sent: list[tuple[Event, Delivery]] = []
         self.resent: list[tuple[Event, Delivery, str, bool]] = []
+        self.returned: list[Outgoing] = []
 
     def test(self, event: Event, delivery: Delivery) -> None:
         self.sent.append((event, delivery))
 
     def again(self, event: Event, delivery: Delivery, *, run: str, test: bool) -> None:
         self.resent.append((event, delivery, run, test))
+
+    def back(self, record: Outgoing) -> None:
+        self.returned.append(record)
 
 
 class AwayOutbox:
@@ -215,6 +232,9 @@ class AwayOutbox:
         raise NotAcknowledged("no acknowledgement within 5 s")
 
     def again(self, event: Event, delivery: Delivery, *, run: str, test: bool) -> None:
+        raise NotAcknowledged("no acknowledgement within 5 s")
+
+    def back(self, record: Outgoing) -> None:
         raise NotAcknowledged("no acknowledgement within 5 s")
 
 
@@ -257,6 +277,77 @@ class MemoryJobs:
         self.rows[jobs.progress_key(progress.job)] = progress
 
 
+@dataclass(slots=True)
+class MemoryArchive:
+    """Keeps what stands in Kafka's topics: dead letters, what was not delivered by webhook, the audit, quarantine.
+
+    Attributes:
+        purges: Those that are done.
+        error: Raised in the place of any answer.
+    """
+
+    letters: list[DeadLetter] = field(default_factory=list)
+    purges: list[Purge] = field(default_factory=list)
+    missed: dict[str, list[Looked]] = field(default_factory=dict)
+    audit: list[Entry] = field(default_factory=list)
+    records: list[Quarantined] = field(default_factory=list)
+    error: Exception | None = None
+
+    def count(self, selection: Selection, check: Check) -> Tally:
+        self._answer(check)
+        return tally.tally(
+            each for each in self.letters if matches(selection, each) and not purges.purged(each, self.purges)
+        )
+
+    def undelivered(
+        self,
+        subscription: Subscription,
+        *,
+        since_ms: int,
+        until_ms: int | None,
+        after: Position | None,
+        limit: int,
+        check: Check,
+    ) -> Undelivered:
+        self._answer(check)
+        found = [
+            each
+            for each in self.missed.get(subscription.id, [])
+            if since_ms <= each.timestamp_ms < (until_ms or NOW_MS + DAY_MS)
+        ]
+        behind = sorted((each for each in found if after is None or place_of(each) > after), key=place_of)
+        return Undelivered(behind[: limit + 1], Counter(each.fate for each in found))
+
+    def entries(
+        self, organization: str, before: Place | None, check: Check
+    ) -> Iterator[tuple[Place, Entry | None]]:
+        self._answer(check)
+        for number, entry in reversed(list(enumerate(self.audit))):
+            place = Place(entry.at, 0, number)
+            if before is None or place < before:
+                yield place, entry if entry.organization == organization else None
+
+    def quarantined(self, before: Place | None, check: Check) -> Iterator[tuple[Place, Quarantined]]:
+        self._answer(check)
+        for record in reversed(self.records):
+            place = Place(record.timestamp_ms, record.partition, record.offset)
+            if before is None or place < before:
+                yield place, record
+
+    def quarantined_at(self, partition: int, offset: int, check: Check) -> Quarantined | None:
+        self._answer(check)
+        return next((each for each in self.records if each.id == f"{partition}-{offset}"), None)
+
+    def redriven(self, check: Check) -> frozenset[str]:
+        self._answer(check)
+        return frozenset(entry.object for entry in self.audit if entry.action == REDRIVEN)
+
+    def _answer(self, check: Check) -> None:
+        check()
+        if self.error is not None:
+            raise self.error
+
+
 @contextmanager
 def no_log() -> Iterator[Connection]:
     """There is no delivery log."""
@@ -275,6 +366,7 @@ def make_services(
     clock_ms: Callable[[], int] = lambda: 0,
     health: Callable[[str], Health | None] = lambda subscription_id: None,
     log: Callable[[], AbstractContextManager[Connection]] = no_log,
+    archive: MemoryArchive | None = None,
     jobs: Jobs | None = None,
     trail: Trail | None = None,
     backlog: Callable[[], Backlog] = lambda: Backlog(0, 0, {}),
@@ -291,6 +383,8 @@ def make_services(
         outbox=outbox or MemoryOutbox(),
         pacer=Limiter(1_000_000, clock_ms),
         log=Log(log),
+        archive=archive or MemoryArchive(),
+        reading=Reading(),
         jobs=jobs or MemoryJobs(),
         trail=trail or MemoryTrail(),
         backlog=backlog,
@@ -298,7 +392,7 @@ def make_services(
         policy=Policy(allow_http=True),
         keyring=secrets.parse_keyring("test", secrets.new_key_line("test")),
         health=health,
-        topic="test.subscriptions",
+        topics=Topics("test"),
         age_s=lambda: age_s,
         clock_ms=lambda: NOW_MS,
     )

@@ -1,17 +1,17 @@
 import { address, ask } from "../api.js";
 import { useAnswer } from "../answers.js";
-import { Act, Choice, Head, LackingHint, Text, number, randomId } from "../controls.js";
+import { Act, Choice, Head, LackingHint, number, randomId } from "../controls.js";
 import { DeliveryFilters, FILTERS, useWebhookNames } from "../delivery-filters.js";
 import { DeliveryTable } from "../delivery-table.js";
+import { RATE, Rate, Why } from "../job-fields.js";
 import { Asking } from "../dialog.js";
 import { html, useRef, useState } from "../dom.js";
 import { Answer, Empty, Lacking } from "../feedback.js";
-import { REASONS } from "../reasons.js";
+import { AskPurge } from "../purge.js";
+import { FAULTS, REASONS } from "../reasons.js";
 import { go, to } from "../routes.js";
 import { allows } from "../session.js";
-import { span } from "../times.js";
 
-const RATE = 50;
 const EVERY_MS = 5000;
 
 export function DeadLetters({ query }) {
@@ -28,22 +28,26 @@ function Meant({ filters, names }) {
 }
 
 function Previewed({ filters, names }) {
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState(null);
+  const close = () => setAsking(null);
   const selection = selected(filters);
   const name = JSON.stringify(selection);
   const answer = useAnswer((signal) => ask("POST", "/v1/replays/preview", { body: { selection }, signal }), { name, everyMs: EVERY_MS });
-  return html`<${Answer} answer=${answer} what="Counting">${({ deliveries, more, by_reason: reasons, sample }) => {
+  return html`<${Answer} answer=${answer} what="Counting">${({ deliveries, more, by_reason: reasons, by_fault: faults, sample }) => {
     if (!deliveries)
       return html`<${Empty} title=${Object.keys(filters).length ? "No dead letter fits that." : "Nothing is dead."}>${!Object.keys(filters).length && html`<p>Every delivery arrived, or will be tried again.</p>`}<//>`;
     const count = `${number(deliveries)}${more ? "+" : ""}`;
     return html`<section class="card meant">
         <p class="big" role="status"><strong>${count}</strong> ${deliveries === 1 ? "dead letter fits" : "dead letters fit"}</p>
         <ul class="reasons">${Object.entries(reasons).map(([reason, each]) => html`<li key=${reason} title=${REASONS[reason]}><a href=${to("dead-letters", { ...filters, reason })}>${reason}</a> ${number(each)}</li>`)}</ul>
-        <${Act} scope="replay" kind="primary" onClick=${() => setAsking(true)}>Replay ${count}…<//>
+        <p class="muted">${Object.entries(faults).map(([fault, each]) => `${number(each)} ${FAULTS[fault] ?? "nobody's"} fault`).join(", ")}</p>
+        <div class="row"><${Act} scope="replay" kind="primary" onClick=${() => setAsking("replay")}>Replay ${count}…<//>
+          <${Act} scope="admin" kind="danger" onClick=${() => setAsking("purge")}>Purge…<//></div>
       </section>
       <h2>${sample.length < deliveries ? "Some of the newest" : "These are they"}</h2>
       <${DeliveryTable} deliveries=${sample} webhooks=${names} />
-      ${asking && html`<${AskReplay} selection=${selection} count=${deliveries} label=${count} names=${names} onClose=${() => setAsking(false)} />`}`;
+      ${asking === "replay" && html`<${AskReplay} selection=${selection} count=${deliveries} label=${count} names=${names} onClose=${close} />`}
+      ${asking === "purge" && html`<${AskPurge} selection=${selection} count=${deliveries} onClose=${close} />`}`;
   }}<//>`;
 }
 
@@ -67,8 +71,8 @@ function AskReplay({ selection, count, label, names, onClose }) {
       go(["replays", job.id]);
     }}>
     <p>Each is sent again under the same delivery id, with its whole schedule before it. Live deliveries go first all the while.</p>
-    <${Text} label="Why" wide value=${why} onValue=${setWhy} maxlength="500" required placeholder="endpoint repaired, incident 4711" hint="It is kept with the replay, for those who ask later." />
-    <${Text} label="Deliveries a second, at most" type="number" min="1" max="1000" value=${rate} onValue=${setRate} hint=${pace > 0 ? `About ${span(Math.max(count / pace, 1))} in all.` : "More than none."} />
+    <${Why} value=${why} onValue=${setWhy} placeholder="endpoint repaired, incident 4711" />
+    <${Rate} value=${rate} onValue=${setRate} count=${count} />
     <${Choice} label="To" value=${target} onValue=${setTarget} options=${[["", "their own webhooks"], ...names]} hint=${target ? "That webhook gets all of them, as tests." : "Where they were meant to go."} />
   <//>`;
 }

@@ -4,14 +4,13 @@ import { Act, Badge, Facts, Head, LackingHint, pretty } from "../controls.js";
 import { useWebhookNames } from "../delivery-filters.js";
 import { html } from "../dom.js";
 import { Answer, Lacking, say } from "../feedback.js";
-import { REASONS } from "../reasons.js";
+import { FAULTS, REASONS } from "../reasons.js";
 import { to } from "../routes.js";
 import { allows } from "../session.js";
 import { Time, Until, milliseconds } from "../times.js";
 
 const EVERY_MS = 2000;
 const SETTLED_MS = 4000;
-const FAULTS = { subscriber: "the subscriber's", tocsin: "Tocsin's" };
 
 export function Delivery({ id }) {
   const may = allows("read");

@@ -6,6 +6,7 @@ import { html, useState } from "../dom.js";
 import { Answer, Lacking, say } from "../feedback.js";
 import { DeliveryTable } from "../delivery-table.js";
 import { EditWebhook, Secret } from "../new-webhook.js";
+import { NeverDelivered } from "../never-delivered.js";
 import { go, to } from "../routes.js";
 import { allows } from "../session.js";
 import { Time, milliseconds, span } from "../times.js";
@@ -53,6 +54,7 @@ function Shown({ webhook, refresh }) {
     </div>
     <section><div class="row between"><h2>Newest deliveries</h2><a href=${to("deliveries", { webhook_id: webhook.id })}>All of them, with filters</a></div>
       <${Newest} id=${webhook.id} /></section>
+    <${NeverDelivered} webhook=${webhook} />
     ${open === "test" && html`<${AskTrial} webhook=${webhook} onClose=${close} onSent=${setTrial} />`}
     ${
       open === "disable" &&

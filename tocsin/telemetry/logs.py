@@ -1,4 +1,4 @@
-"""Logs and trace context, the same for every program."""
+"""Log lines, the same for every program."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tocsin.logstream import LogStream
+from tocsin.telemetry import tracing
 
 REPEAT_EVERY_S = 10.0
 _LINES_MAX = 1_000
@@ -54,7 +55,8 @@ class _Console(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line; what somebody else wrote into it can neither end it nor move the cursor."""
         record.message = legible(record.message)
-        return super().formatMessage(record)
+        at = tracing.current()
+        return super().formatMessage(record) + (f" trace={at.trace_id}" if at is not None else "")
 
 
 def legible(text: str) -> str:
@@ -77,6 +79,9 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        at = tracing.current()
+        if at is not None:
+            line |= {"trace_id": at.trace_id, "span_id": at.span_id}
         line |= {key: value for key, value in vars(record).items() if key not in _PLAIN_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

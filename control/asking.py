@@ -1,0 +1,70 @@
+"""Asking for a job: written once, however often it is asked for, and only so many at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from control.idempotency import derived
+from control.services import Services
+from tocsin import jobs
+from tocsin.errors import NotAcknowledged
+from tocsin.http.admission import Caller
+from tocsin.http.problems import Problem, unavailable
+from tocsin.jobs import ENDED, Job, Kind, ReplayRequest
+
+OPEN_MAX: Final = 20
+"""Jobs of one organization that have not ended."""
+
+
+def name(kind: Kind, services: Services, caller: Caller, key: str | None) -> str:
+    """Return a job's name: another one at each call, but the same for the same `Idempotency-Key`."""
+    if key is not None:
+        # The place is part of it: one key may ask for a replay and for a recovery.
+        place = "replays" if kind == "replay" else kind
+        return f"{jobs.PREFIXES[kind]}-{derived(key, caller.organization, place)}"
+    return jobs.new_name(kind, services.clock_ms(), os.urandom(8))
+
+
+def submit(services: Services, caller: Caller, wanted: ReplayRequest) -> Job:
+    """Write a request, unless it stands there already, and return its job.
+
+    Raises:
+        Problem: 409, too many have not ended; 422, the same name asked for something else; 503, not acknowledged.
+    """
+    known = services.jobs.find(wanted.job)
+    if known is not None:
+        _require_same(known.request, wanted)
+        return known
+    _require_room(services, caller)
+    write(lambda: services.jobs.request(wanted))
+    return services.jobs.find(wanted.job) or Job(wanted)
+
+
+def write(put: Callable[[], None]) -> None:
+    """Write something about a job; a `Problem` 503 if it is not acknowledged."""
+    try:
+        put()
+    except NotAcknowledged as error:
+        raise unavailable(f"{error}; it may or may not be done, the list of replays will tell") from error
+
+
+def _require_same(known: ReplayRequest, wanted: ReplayRequest) -> None:
+    same = all(
+        getattr(known, field) == getattr(wanted, field)
+        for field in ("kind", "selection", "why", "rate_per_s", "target")
+    )
+    if not same:
+        told = f"this Idempotency-Key was used for another request, which made {known.job}"
+        raise Problem(422, "idempotency_key_reused", told)
+
+
+def _require_room(services: Services, caller: Caller) -> None:
+    unfinished = sum(
+        job.state not in ENDED and job.request.selection.organization == caller.organization
+        for job in services.jobs.all()
+    )
+    if unfinished >= OPEN_MAX:
+        told = f"{unfinished} replays of this organization have not ended yet: wait for one, or cancel it"
+        raise Problem(409, "too_many_replays", told)

@@ -1,0 +1,88 @@
+"""What stands in Kafka's topics, made by hand."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from tests.unit.control.log_world import HOOK, delivery_id
+from tests.unit.control.world import NOW_MS
+from tocsin.audit import Entry
+from tocsin.deadletters import DeadLetter
+from tocsin.deliveries import Progress
+from tocsin.events import Event
+from tocsin.intake import Arrived
+from tocsin.missed import Fate, Looked
+from tocsin.quarantined import Quarantined
+from tocsin.wire.systems import System, load_systems
+
+_SYSTEM: Final[System] = next(iter(load_systems().values()))
+
+
+def letter(number: int, *, error: str = "HTTP 500", **changes: Any) -> DeadLetter:
+    """Return the n-th dead letter, which died n seconds before now."""
+    fields: dict[str, Any] = {
+        "partition": 0,
+        "offset": 1_000 - number,
+        "timestamp_ms": NOW_MS - 1000 * number,
+        "delivery_id": delivery_id(number),
+        "subscription_id": HOOK,
+        "organization": "acme",
+        "event_type": "pass",
+        "event_id": str(number),
+        "reason": "exhausted",
+        "fault": "subscriber",
+        "progress": Progress(step=5, attempt=6, last_status=500, last_error=error),
+        "source": None,
+        "value": b"",
+        "headers": [],
+        "system": "alpha",
+    }
+    return DeadLetter(**fields | changes)
+
+
+def looked(number: int, fate: Fate = "never", *, event_id: str = "", webhook_id: str = HOOK) -> Looked:
+    """Return the n-th event, published n seconds before now, with what became of it."""
+    event = Event(
+        id=event_id or str(number),
+        source="/test",
+        type="pass",
+        time=datetime.fromtimestamp(NOW_MS / 1000 - number, UTC),
+        organization="acme",
+    )
+    arrived = Arrived(event, {}, _SYSTEM)
+    return Looked(0, number, NOW_MS - 1000 * number, [], arrived, delivery_id(number, webhook_id), fate)
+
+
+def change(number: int, **changes: Any) -> Entry:
+    """Return the n-th entry of the audit, written n seconds before now."""
+    fields: dict[str, Any] = {
+        "id": uuid.UUID(int=number),
+        "at": NOW_MS - 1000 * number,
+        "actor": "cli:ann",
+        "action": "key.created",
+        "object": f"key{number}",
+        "organization": "acme",
+        "after": {"number": number},
+    }
+    return Entry(**fields | changes)
+
+
+def quarantined(number: int, **changes: Any) -> Quarantined:
+    """Return the n-th quarantined record, set aside n seconds after the first."""
+    fields: dict[str, Any] = {
+        "partition": 0,
+        "offset": number,
+        "timestamp_ms": NOW_MS - 60_000 + 1000 * number,
+        "source_topic": "test.events.alpha",
+        "source_partition": 3,
+        "source_offset": 40 + number,
+        "source_timestamp_ms": NOW_MS - 70_000,
+        "program": "router",
+        "reason": "unknown magic byte 0x07",
+        "key": b"acme",
+        "value": b"\x07broken",
+        "headers": (("ce_organization", b"acme"), ("ce_id", b"e-1")),
+    }
+    return Quarantined(**fields | changes)
