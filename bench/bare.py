@@ -1,4 +1,4 @@
-"""The limit: how many POSTs the transport alone makes, without Kafka: python -m bench.bare URL COUNT AT_ONCE
+"""The limit of HTTP: what the transport alone posts, without Kafka: python -m bench.bare URL COUNT AT_ONCE [CA]
 
 Prints one JSON object: posts a second and CPU microseconds for each.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
-import orjson
 import uvloop
 
-from bench import workload
+from bench import child, workload
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.outcome import Answered
+from consumers.delivery.transport import tls_context
 from tocsin.destinations import Policy
 
 _HEADERS = (
@@ -25,10 +27,23 @@ _HEADERS = (
 )
 
 
-async def _post(url: str, count: int, at_once: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What one such process did."""
+
+    per_second: float
+    cpu_us: float
+
+
+def post(url: str, count: int, at_once: int, ca: Path | None = None) -> Posted:
+    """Post from another process."""
+    return Posted(**child.told("bench.bare", url, count, at_once, *([ca] if ca else [])))
+
+
+async def _post(url: str, count: int, at_once: int, ca: Path | None) -> dict[str, float]:
     policy = Policy.of(allow_http=True, allow_cidrs=("127.0.0.0/8",))
     numbers = iter(range(count))
-    async with DeliveryClient(policy) as client:
+    async with DeliveryClient(policy, tls=tls_context(ca)) as client:
 
         async def poster() -> None:
             for number in numbers:
@@ -45,4 +60,6 @@ async def _post(url: str, count: int, at_once: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(orjson.dumps(uvloop.run(_post(sys.argv[1], *map(int, sys.argv[2:])))).decode())
+    asked_url, asked_count, asked_at_once, *authority = sys.argv[1:]
+    trusted = Path(authority[0]) if authority else None
+    child.tell(uvloop.run(_post(asked_url, int(asked_count), int(asked_at_once), trusted)))

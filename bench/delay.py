@@ -1,4 +1,4 @@
-"""How exactly what waits comes back, and what waiting costs: python -m bench.delay [RUNS]
+"""How exactly what waits comes back, and what waiting costs.
 
 500 records a second for 30 s into the 5 s tier on 12 partitions, and the real delay program. A record is due at the
 broker's append time plus the tier's delay; lateness counts until a consumer of the redeliveries has it. Bytes fetched
@@ -10,34 +10,44 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import TopicPartition
 
-from bench import results, usage, workload
+from bench import usage, workload
+from bench.goal import Figure
+from bench.world import PARTITIONS, Measure, World, pid_of
 from deploy.local import settings as local_settings
-from deploy.local import stack
 from deploy.local.settings import LocalSettings
-from tests.harness.installation import Installation, header, installation
+from tests.harness.installation import Installation, header
 from tocsin import deliveries, tiers
 from tocsin.deliveries import Progress
 from tocsin.kafka import clients
 from tocsin.kafka.writer import Outgoing, Writer
 
+TITLE: Final = "Delay: 500 records a second through the 5 s tier"
+FIGURES: Final[Sequence[Figure]] = (
+    Figure("records", "records"),
+    Figure("repeated", "records that came twice"),
+    Figure("late_least_ms", "late, least", "ms", ">= 0"),
+    Figure("late_p50_ms", "late, p50", "ms"),
+    Figure("late_p99_ms", "late, p99", "ms", "<= 50"),
+    Figure("late_most_ms", "late, most", "ms"),
+    Figure("late_warm_up_most_ms", "late, most, its first seconds included", "ms"),
+    Figure("fetched_to_stored", "bytes fetched, ratio to bytes stored", "", "<= 1.5"),
+    Figure("cpu_us", "CPU a record", "µs"),
+    Figure("rss_mib", "memory", "MiB"),
+)
 PER_SECOND: Final = 500.0
 SECONDS: Final = 30.0
 WARM_UP_S: Final = 3.0
 TIER: Final = "5s"
-PARTITIONS: Final = 12
 ENDPOINTS: Final = 200
 
 
@@ -78,8 +88,20 @@ def arriving(made: Installation) -> Iterator[Arrivals]:
         consumer.close()
 
 
-def run(made: Installation, local: LocalSettings) -> dict[str, float]:
-    """Measure once."""
+@contextmanager
+def prepared(world: World) -> Iterator[Measure]:
+    """Nothing is kept from one run to the next."""
+    assert shutil.which("ss") is not None, "bytes fetched are read with `ss`, and there is none on PATH"
+
+    def measure() -> dict[str, float]:
+        with world.installed() as made:
+            return run(made, local_settings.load(), world.seconds(SECONDS))
+
+    yield measure
+
+
+def run(made: Installation, local: LocalSettings, seconds: float) -> dict[str, float]:
+    """Measure once, for some seconds."""
     subscribed = workload.subscribe(made, [f"http://127.0.0.1:9/{number}" for number in range(ENDPOINTS)])
     make, turns = workload.Maker(made), workload.in_turn(subscribed)
     waiting = made.topics.delay(TIER)
@@ -88,14 +110,13 @@ def run(made: Installation, local: LocalSettings) -> dict[str, float]:
         return replace(make(next(turns), Progress(step=1, attempt=1)), topic=waiting)
 
     program = made.another("delay")
-    pid = program.process.pid()
-    assert pid is not None
+    pid = pid_of(program)
     writer = Writer(made.settings)
     with arriving(made) as arrivals, usage.watching(pid) as watch:
         workload.steadily(writer, source, PER_SECOND, WARM_UP_S)
         fetched_before, stored_before = _received_bytes(pid), _stored_bytes(local, waiting)
-        begun_ms = workload.steadily(writer, source, PER_SECOND, SECONDS)
-        sent = int(PER_SECOND * (WARM_UP_S + SECONDS))
+        begun_ms = workload.steadily(writer, source, PER_SECOND, seconds)
+        sent = int(PER_SECOND * (WARM_UP_S + seconds))
         deadline_s = time.monotonic() + 30.0
         while len(arrivals.at_ms) < sent - 1 and time.monotonic() < deadline_s:
             time.sleep(0.1)
@@ -139,30 +160,3 @@ def _received_bytes(pid: int) -> int:
 
 def _stored_bytes(local: LocalSettings, topic: str) -> int:
     return sum(log.stat().st_size for log in (local.data / "kafka").glob(f"{topic}-*/*.log"))
-
-
-def main(runs: int) -> int:
-    """Measure several times and show least, median and most."""
-    if shutil.which("ss") is None:
-        sys.exit("bench: the delay benchmark reads bytes fetched with `ss`, and there is none on PATH")
-    local = local_settings.load()
-    running, measured = stack.up(local), []
-    for number in range(runs):
-        with (
-            tempfile.TemporaryDirectory(prefix="tocsin-bench-") as home,
-            installation(running, Path(home), partitions=PARTITIONS) as made,
-        ):
-            measured.append(run(made, local))
-        print(
-            f"run {number + 1} of {runs}: { ({k: round(v, 2) for k, v in measured[-1].items()}) }", flush=True
-        )
-    results.keep(
-        "delay",
-        measured,
-        goals={"late_least_ms": ">= 0", "late_p99_ms": "<= 50", "fetched_to_stored": "<= 1.5"},
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3))

@@ -116,7 +116,10 @@ def main(runs: int, letters: int) -> int:
             installation(running, Path(home), partitions=PARTITIONS) as made,
         ):
             measured.append(run(made, receiver, letters))
-    results.keep("replay", measured, goals={"p99_ratio": "< 1.1"})
+    if letters < LETTERS:
+        print(f"  {letters} letters say that it works, and nothing else; this is not kept: {measured[-1]}")
+    else:
+        results.keep("replay", measured, goals={"p99_ratio": "< 1.1"})
     return 0
 
 

@@ -1,19 +1,30 @@
-"""How results are shown and kept: least, median and most of several runs, and one JSON line."""
+"""What runs found: least, median and most of each figure, kept in one file, `bench/results.json`, one line of JSON.
+
+A benchmark's newest runs replace its older ones; the others stay.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-FOLDER: Final = Path(__file__).with_name("results")
+from bench import tables
+from bench.goal import Figure, Goal
+
+FILE: Final = Path(__file__).with_name("results.json")
 SHARED: Final = "sender, broker, programs and receiver share one machine"
 
+Runs = Sequence[Mapping[str, float]]
+Section = Mapping[str, Any]
+"""One benchmark's results: `at`, `runs`, and `figures` with title, unit, goal, aim, min, median, max, verdict each."""
 
-def spread(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+
+def spread(runs: Runs) -> dict[str, dict[str, float]]:
     """Return least, median and most of every figure over the runs."""
     return {
         name: {
@@ -25,17 +36,57 @@ def spread(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def keep(name: str, runs: Sequence[Mapping[str, float]], **besides: Any) -> None:
-    """Print the figures, then the whole as one JSON line, and write that to `bench/results/<name>.json`."""
-    figures = {
-        figure: {key: round(value, 3) for key, value in values.items()}
-        for figure, values in spread(runs).items()
+def section(title: str, figures: Sequence[Figure], runs: Runs, at: datetime) -> Section:
+    """Return what runs found; a goal is met if the median meets it."""
+    found = spread(runs)
+    known = {figure.name: figure for figure in figures if figure.name in found}
+    known |= {name: Figure.plain(name) for name in found if name not in known}
+    return {
+        "title": title,
+        "at": at.isoformat(timespec="minutes"),
+        "runs": len(runs),
+        "figures": {
+            name: _judged(figure, {key: round(value, 3) for key, value in found[name].items()})
+            for name, figure in known.items()
+        },
     }
-    for figure, values in figures.items():
-        print(f"  {figure:34} {values['min']:>12,} {values['median']:>12,} {values['max']:>12,}")
-    line = orjson.dumps(
-        {"benchmark": name, "runs": len(runs), "machine": SHARED, "figures": figures, **besides}
-    )
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.json").write_bytes(line + b"\n")
-    print(line.decode())
+
+
+def _judged(figure: Figure, values: Mapping[str, float]) -> dict[str, Any]:
+    judged: dict[str, Any] = {"title": figure.title, "unit": figure.unit, **values}
+    for name, text in (("goal", figure.goal), ("aim", figure.aim)):
+        if text:
+            goal = Goal.of(text)
+            judged[name] = goal.text
+            judged[f"{name}_is"] = goal.verdict(values["median"])
+    return judged
+
+
+def load() -> dict[str, Any]:
+    """Return what is kept."""
+    if not FILE.exists():
+        return {"machine": SHARED, "benchmarks": {}}
+    kept: dict[str, Any] = orjson.loads(FILE.read_bytes())
+    return kept
+
+
+def merge(sections: Mapping[str, Section]) -> bytes:
+    """Put sections in the place of their older ones, write the file, and return its line."""
+    kept = load()
+    kept["benchmarks"] |= sections
+    line = orjson.dumps(kept)
+    FILE.write_bytes(line + b"\n")
+    return line
+
+
+def keep(name: str, runs: Runs, *, goals: Mapping[str, str] | None = None) -> None:
+    """Show and keep the runs of a benchmark that is started by itself.
+
+    Args:
+        goals: Figure to goal, as `Goal.of` reads it.
+    """
+    figures = [Figure.plain(figure, goal) for figure, goal in (goals or {}).items()]
+    found = section(name, figures, runs, datetime.now(UTC))
+    tables.console().print(tables.shown({name: found}))
+    print(orjson.dumps({name: found}).decode())
+    merge({name: found})

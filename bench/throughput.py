@@ -1,111 +1,82 @@
-"""How fast the delivery consumer drains prefilled topics, beside the bare POST rate: python -m bench.throughput [RUNS]
+"""How fast the delivery consumer alone drains prefilled topics, beside the bare POST rate of the same run.
 
-In one run: the limit (the same HTTP client, the same receiver, no Kafka), then one endpoint, then ten. From the first
-receipt to the last.
+One endpoint, then ten, on one delivery process; from the first receipt to the last.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
-import orjson
+from bench import bare, usage, workload
+from bench.goal import Figure
+from bench.target import Target, target
+from bench.world import Measure, World, pid_of
+from tests.harness.installation import Installation
 
-from bench import results, usage, workload
-from bench.target import NoReceiver, Target, target
-from deploy.local import settings as local_settings
-from deploy.local import stack
-from deploy.local.stack import Stack
-from tests.harness.installation import Installation, installation
-
-RECORDS: Final = 50_000
+TITLE: Final = "Delivery alone drains prefilled topics"
+FIGURES: Final[Sequence[Figure]] = (
+    Figure("limit_per_second", "the limit: bare POST, 64 in flight", "/s"),
+    *(
+        figure
+        for name, title in (("one", "one endpoint"), ("ten", "ten endpoints"))
+        for figure in (
+            Figure(f"{name}_per_second", title, "/s"),
+            Figure(f"{name}_ratio", f"{title}, ratio to the limit", goal=">= 0.6"),
+            Figure(f"{name}_cpu_us", "CPU of delivery, each", "µs"),
+            Figure(f"{name}_broker_us", "CPU of the broker, each", "µs"),
+            Figure(f"{name}_rss_mib", "memory", "MiB"),
+            Figure(f"{name}_sockets", "sockets"),
+        )
+    ),
+)
+RECORDS: Final = 40_000
 BARE_POSTS: Final = 20_000
 BARE_AT_ONCE: Final = 64
 TIMEOUT_S: Final = 120.0
-PARTITIONS: Final = 12
 
 
-def bare(receiver: Target) -> dict[str, float]:
-    """Measure the limit in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "bench.bare",
-        f"{receiver.url}/bare/0",
-        str(BARE_POSTS),
-        str(BARE_AT_ONCE),
-    ]
-    done = subprocess.run(command, check=True, capture_output=True)
-    measured: dict[str, float] = orjson.loads(done.stdout)
-    return measured
+@contextmanager
+def prepared(world: World) -> Iterator[Measure]:
+    """Nothing is kept from one run to the next but the receiver."""
+    with target() as receiver:
+
+        def measure() -> dict[str, float]:
+            limit = bare.post(f"{receiver.url}/bare/0", world.count(BARE_POSTS), BARE_AT_ONCE)
+            figures = {"limit_per_second": limit.per_second}
+            for name, endpoints in (("one", 1), ("ten", 10)):
+                with world.installed() as made:
+                    measured = drain(made, receiver, world.broker_pid, endpoints, world.count(RECORDS))
+                figures |= {f"{name}_{figure}": value for figure, value in measured.items()}
+                figures[f"{name}_ratio"] = measured["per_second"] / limit.per_second
+            return figures
+
+        yield measure
 
 
-def drain(made: Installation, receiver: Target, broker_pid: int, endpoints: int) -> dict[str, float]:
+def drain(
+    made: Installation, receiver: Target, broker_pid: int, endpoints: int, records: int
+) -> dict[str, float]:
     """Prefill the deliveries topic for some endpoints, let one delivery process drain it, and measure."""
     receiver.reset()
     subscribed = workload.subscribe(made, [f"{receiver.url}/ok/{number}" for number in range(endpoints)])
     make, turns = workload.Maker(made), workload.in_turn(subscribed)
-    workload.write_all(made, (make(next(turns)) for _ in range(RECORDS)))
+    workload.write_all(made, (make(next(turns)) for _ in range(records)))
     program = made.another("delivery")
-    pid = program.process.pid()
-    assert pid is not None
+    pid = pid_of(program)
     try:
         before, broker_before = usage.read(pid), usage.read(broker_pid)
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while (seen := receiver.summary("/ok/")).handed < RECORDS:
-            assert time.monotonic() < deadline_s, f"{seen.handed} of {RECORDS} after {TIMEOUT_S:.0f} s"
-            time.sleep(0.25)
+        receiver.await_received(records, TIMEOUT_S)
         after, broker_after = usage.read(pid), usage.read(broker_pid)
     finally:
         program.stop()
-    assert receiver.summary("/ok/").handed == RECORDS, "something was sent twice"
+    seen = receiver.summary("/ok/")
+    assert seen.handed == records, "something was sent twice"
     return {
-        "per_second": RECORDS / ((seen.last_ms - seen.first_ms) / 1000),
-        "cpu_us": 1e6 * (after.cpu_s - before.cpu_s) / RECORDS,
-        "broker_us": 1e6 * (broker_after.cpu_s - broker_before.cpu_s) / RECORDS,
+        "per_second": records / ((seen.last_ms - seen.first_ms) / 1000),
+        "cpu_us": 1e6 * (after.cpu_s - before.cpu_s) / records,
+        "broker_us": 1e6 * (broker_after.cpu_s - broker_before.cpu_s) / records,
         "rss_mib": after.rss_mib,
         "sockets": after.sockets,
     }
-
-
-def run(running: Stack) -> dict[str, float]:
-    """Measure everything once."""
-    broker_pid = running.broker.process.pid()
-    assert broker_pid is not None, "the broker's CPU is read from its process: it must run on this machine"
-    figures: dict[str, float] = {}
-    with target() as receiver:
-        limit = bare(receiver)
-        figures |= {f"limit_{name}": value for name, value in limit.items()}
-        for name, endpoints in (("one", 1), ("ten", 10)):
-            with (
-                tempfile.TemporaryDirectory(prefix="tocsin-bench-") as home,
-                installation(running, Path(home), partitions=PARTITIONS) as made,
-            ):
-                measured = drain(made, receiver, broker_pid, endpoints)
-            figures |= {f"{name}_{figure}": value for figure, value in measured.items()}
-            figures[f"{name}_ratio"] = measured["per_second"] / limit["per_second"]
-    return figures
-
-
-def main(runs: int) -> int:
-    """Measure several times and show least, median and most."""
-    running = stack.up(local_settings.load())
-    measured = []
-    for number in range(runs):
-        measured.append(run(running))
-        print(
-            f"run {number + 1} of {runs}: { ({k: round(v, 2) for k, v in measured[-1].items()}) }", flush=True
-        )
-    results.keep("throughput", measured, goals={"one_ratio": ">= 0.6", "ten_ratio": ">= 0.6"})
-    return 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3))
-    except NoReceiver as missing:
-        sys.exit(f"bench: {missing}")

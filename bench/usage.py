@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+CPUS: Final = len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ def read(pid: int) -> Usage:
         resident * _PAGE_BYTES / 2**20,
         _sockets(pid),
     )
+
+
+def cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
+    """Return the CPU seconds of some processes since they started, by name."""
+    return {name: read(pid).cpu_s for name, pid in pids.items()}
 
 
 def busy_s() -> float:

@@ -19,6 +19,7 @@ from tocsin.kafka.writer import Outgoing, Writer
 from tocsin.subscriptions import Subscription
 
 SYSTEM: Final = "governlayer"
+ORGANIZATION: Final = "bench"
 BODY_BYTES: Final = 500
 TICK_S: Final = 0.002
 _NOISE: Final = base64.b64encode(os.urandom(1 << 18)).decode()
@@ -34,7 +35,7 @@ def subscribe(made: Installation, urls: Sequence[str]) -> list[Subscription]:
     for url in urls:
         plain = Subscription(
             id=f"wh_{uuid.uuid4().hex[:24]}",
-            organization="bench",
+            organization=ORGANIZATION,
             system=SYSTEM,
             url=url,
             event_types=("*",),
@@ -157,5 +158,10 @@ def _must_be_written(written: Any) -> None:
 def body(event_id: str, at_ms: float) -> bytes:
     """Return a body of `BODY_BYTES` that says when its event was handed over."""
     head = f'{{"id": "{event_id}", "at":{at_ms:.3f}, "pad": "'
-    start = hash(event_id) % (len(_NOISE) - BODY_BYTES)
-    return (head + _NOISE[start : start + BODY_BYTES - len(head) - 2] + '"}').encode()
+    return (head + noise(hash(event_id), BODY_BYTES - len(head) - 2) + '"}').encode()
+
+
+def noise(number: int, length: int) -> str:
+    """Return text that is hardly like that of another number."""
+    start = number * 7_919 % (len(_NOISE) - length)
+    return _NOISE[start : start + length]

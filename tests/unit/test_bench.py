@@ -1,0 +1,82 @@
+"""What benchmarks found is judged, kept and shown as it is."""
+
+from __future__ import annotations
+
+import ast
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import report, results, tables
+from bench.goal import Figure, Goal
+
+BENCH: Final = Path(__file__).parents[2] / "bench"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "met", "missed"),
+    [
+        (">= 0.6", "≥ 0.6", [0.6, 7], [0.599]),
+        ("<= 300", "≤ 300", [300, -1], [300.1]),
+        ("< 1.5", "< 1.5", [1.49], [1.5]),
+        ("> 0", "> 0", [0.1], [0]),
+        ("0.9 to 1.1", "0.9 to 1.1", [0.9, 1, 1.1], [0.89, 1.11]),
+        (">= 20,000", "≥ 20,000", [20_000], [19_999]),
+    ],
+)
+def test_goal_is_met_within_its_range(text: str, shown: str, met: list[float], missed: list[float]) -> None:
+    goal = Goal.of(text)
+    assert goal.text == shown
+    assert {goal.verdict(value) for value in met} == {"met"}
+    assert {goal.verdict(value) for value in missed} == {"missed"}
+
+
+def test_text_that_is_no_goal_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a goal"):
+        Goal.of("about 3")
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9))
+def test_goal_is_judged_by_the_median_of_the_runs(values: list[float]) -> None:
+    runs = [{"rate": value} for value in values]
+    found = results.section(
+        "t", [Figure("rate", "rate", goal=">= 0")], runs, datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    figure = found["figures"]["rate"]
+    assert figure["min"] <= figure["median"] <= figure["max"]
+    assert figure["goal_is"] == ("met" if figure["median"] >= 0 else "missed")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(41_234.5, "41,234"), (130.25, "130.2"), (2.345, "2.35"), (0.0467, "0.047"), (8.0, "8")],
+)
+def test_number_has_as_many_digits_as_say_something(value: float, text: str) -> None:
+    assert tables.number(value) == text
+
+
+def test_every_goal_of_every_benchmark_can_be_read() -> None:
+    """A benchmark takes minutes; a goal that is misspelt must not be found out at its end."""
+    goals = [text for file in BENCH.glob("*.py") for text in _goals(file)]
+    assert len(goals) >= 20
+    for text in goals:
+        Goal.of(text)
+
+
+def _goals(file: Path) -> list[str]:
+    signs = (">= ", "<= ", "> ", "< ")
+    return [
+        node.value
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(signs)
+    ]
+
+
+def test_page_shows_the_results_that_are_kept() -> None:
+    """`python -m bench.report` writes them there."""
+    page = report.PAGE.read_text()
+    assert report.renewed(page, report.kept()) == page
