@@ -9,6 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ from tocsin.wire.systems import load_systems
 Resource = Mapping[str, Any]
 
 HERE: Final = Path(chart.__file__).parent
-DEFAULTS: Final = yaml.safe_load((HERE / "tocsin" / "values.yaml").read_text())
+DEFAULTS: Final = yaml.load((HERE / "tocsin" / "values.yaml").read_text(), yaml.CSafeLoader)
 SCHEMA: Final = json.loads((HERE / "tocsin" / "values.schema.json").read_text())
 OPERATORS: Final = {
     ("kafka.strimzi.io/v1", "KafkaTopic"),
@@ -48,10 +49,11 @@ TOPICS: Final = Topics("tocsin")
 SYSTEMS: Final = load_systems()
 
 
+@cache
 def rendered(example: str) -> list[Resource]:
     """Return the resources that an example becomes."""
     text = (making.RENDERED / f"{example}.yaml").read_text()
-    return [each for each in yaml.safe_load_all(text) if each is not None]
+    return [each for each in yaml.load_all(text, yaml.CSafeLoader) if each is not None]
 
 
 def of_kind(example: str, kind: str) -> dict[str, Resource]:
@@ -204,7 +206,7 @@ def test_pod_outlives_the_deadline_of_its_open_work(example: str) -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_delivery_alone_reaches_addresses_and_only_public_ones(example: str) -> None:
     """What the programs refuse and what the network refuses is one table."""
-    own = yaml.safe_load((making.EXAMPLES / f"{example}.yaml").read_text())
+    own = yaml.load((making.EXAMPLES / f"{example}.yaml").read_text(), yaml.CSafeLoader)
     denied = own.get("destinations", {}).get("denied", [])
     policies = of_kind(example, "NetworkPolicy")
     assert policies.keys() == of_kind(example, "Deployment").keys()
@@ -240,7 +242,7 @@ def test_scaling_asks_for_metrics_that_there_are() -> None:
 def test_defaults_and_examples_fit_the_schema() -> None:
     assert list(jsonschema_rs.validator_for(SCHEMA).iter_errors(DEFAULTS)) == []
     for file in making.examples():
-        whole = merged(yaml.safe_load(file.read_text()))
+        whole = merged(yaml.load(file.read_text(), yaml.CSafeLoader))
         assert list(jsonschema_rs.validator_for(SCHEMA).iter_errors(whole)) == []
 
 
