@@ -195,6 +195,7 @@ def identity_provider(asked: list[str]) -> Iterator[str]:
             token = unsigned_token("router", int(time.time()))
             body = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 600}).encode()
             self.send_response(200)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
