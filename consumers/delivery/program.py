@@ -106,7 +106,7 @@ class Delivering:
         self._saturation = Saturation(time.monotonic(), saturation.wanted_s())
         self._cold: dict[Part, deque[Work]] = {}  # partitions whose decisions are not known yet
         self._learning: Counter[Part] = Counter()  # answers to come: the last tells of this assignment
-        self._unmatched: deque[Work] = deque()  # their subscription's version has not been read yet
+        self._unmatched: deque[Work] = deque()  # another turn: the table is behind, or the lease had run out
         self._open: dict[Part, set[Work]] = {}
         self._identities: dict[str, Work] = {}  # what is on its way here
         self._interrupted = 0
@@ -283,8 +283,7 @@ class Delivering:
     def _start(self, work: Work) -> None:
         endpoint = self._endpoints.find(work.delivery, _now_ms(), test=work.progress.test)
         if endpoint is None:
-            self._end(work, "neutral", time.monotonic())
-            self._unmatched.append(work)
+            self._put_back(work)
         elif isinstance(endpoint, Refused):
             self._end(work, "neutral", time.monotonic())
             decision = schedule.refused(endpoint.reason, work.progress, endpoint.error)
@@ -292,7 +291,20 @@ class Delivering:
         else:
             work.task = self._loop.create_task(self._attempt(work, endpoint))
 
+    def _put_back(self, work: Work) -> None:
+        """Let a work that was taken for its turn wait again; forget it if its partition is handed back."""
+        self._end(work, "neutral", time.monotonic())
+        if work.record.part in self._open:
+            self._unmatched.append(work)
+        else:
+            self._release(work)
+
     async def _attempt(self, work: Work, endpoint: Endpoint) -> None:
+        if not self.reader.alive():
+            # The process was frozen before this first step, say: somebody else may have the partition by now.
+            work.task = None
+            self._put_back(work)
+            return
         started_s, started_ms = time.monotonic(), _now_ms()
         signal: Signal = "neutral"
         retry_after_s: float | None = None

@@ -45,13 +45,14 @@ class Member:
 
     def __init__(self) -> None:
         self.epoch = 1
+        self.leased = True
         self.finished: list[Record] = []
 
     def owns(self, record: Record) -> bool:
         return record.epoch == self.epoch
 
     def alive(self) -> bool:
-        return True
+        return self.leased
 
     def finish(self, record: Record) -> None:
         self.finished.append(record)
@@ -80,6 +81,9 @@ class Never:
 
     url, timeout_s = "https://example.com/", 30.0
 
+    def __init__(self) -> None:
+        self.posts = 0
+
     def find(self, *_: Any, **__: Any) -> Never:
         return self
 
@@ -90,6 +94,7 @@ class Never:
         return []
 
     async def post(self, **_: Any) -> None:
+        self.posts += 1
         await asyncio.Event().wait()
 
 
@@ -153,3 +158,26 @@ def test_post_that_is_forgotten_leaves_its_endpoints_place_free_however_far_it_c
         return lanes.in_flight
 
     assert asyncio.run(run()) == 0
+
+
+def test_nothing_is_sent_after_the_lease_ran_out_before_the_first_step_and_all_of_it_once_there_is_one() -> (
+    None
+):
+    """A process may be frozen between two steps for longer than its session."""
+
+    async def run() -> list[int]:
+        member, lanes, never = Member(), Lanes[Work](10), Never()
+        delivering = delivering_for(member, Silent(), never, lanes)
+        delivering._begin([PART])
+        delivering._warm(PART, [])
+        delivering._take([read(member.epoch)])
+        member.leased = False
+        await asyncio.sleep(0)
+        seen = [never.posts, lanes.in_flight]
+        member.leased = True
+        delivering._match_again()
+        delivering._pump()
+        await asyncio.sleep(0)
+        return [*seen, never.posts, lanes.in_flight]
+
+    assert asyncio.run(run()) == [0, 0, 1, 1]
