@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import Final, Self, cast
@@ -21,7 +21,7 @@ import httpx
 from consumers.delivery.deadlines import Deadlines
 from consumers.delivery.guard import Guard
 from consumers.delivery.outcome import Answered, Failed, FailureKind, Outcome
-from consumers.delivery.transport import GuardedTransport, tls_context
+from consumers.delivery.transport import GuardedTransport, Unsent, tls_context
 from tocsin.destinations import Policy, parse_url
 from tocsin.errors import DestinationNotAllowed, UrlInvalid
 
@@ -45,6 +45,10 @@ _IN_WORDS: Final = {
     errno.ENETUNREACH: "network unreachable",
     errno.ETIMEDOUT: "the connection timed out",
 }
+
+
+def _always() -> bool:
+    return True
 
 
 class DeliveryClient:
@@ -97,6 +101,7 @@ class DeliveryClient:
         body: bytes,
         timeout_s: float,
         https_only: bool = False,
+        may_send: Callable[[], bool] = _always,
     ) -> Outcome:
         """Make one POST, and never repeat it.
 
@@ -106,9 +111,13 @@ class DeliveryClient:
             body: Exactly these bytes are sent.
             timeout_s: For lookup, connecting, TLS, writing and the head of the answer together; 30 at most.
             https_only: The subscription's system forbids `http://`.
+            may_send: Asked at the last moment, once there is a connection.
 
         Returns:
-            What it came to. Nothing is raised but `asyncio.CancelledError`.
+            What it came to.
+
+        Raises:
+            Unsent: It might not be sent any more, and was not. Nothing else is raised but `asyncio.CancelledError`.
         """
         start_s = time.monotonic()
         response: httpx.Response | None = None
@@ -117,9 +126,12 @@ class DeliveryClient:
         try:
             with self._deadlines.within(min(timeout_s, TIMEOUT_MAX_S)) as deadline:
                 request = self._request(url, headers, body, https_only=https_only)
+                request.extensions["may_send"] = may_send
                 response = await self._transport.handle_async_request(request)
                 deadline.restart(self._body_s)
                 complete = await _read(response, kept)
+        except Unsent:
+            raise
         except Exception as error:
             # The status decides: what breaks after the head changes nothing.
             if response is None:

@@ -31,6 +31,7 @@ from consumers.delivery.outbox import Outbox
 from consumers.delivery.outcome import Answered, Outcome
 from consumers.delivery.pace import Signal
 from consumers.delivery.saturation import Saturation
+from consumers.delivery.transport import Unsent
 from consumers.delivery.verdict import Verdict, judge
 from consumers.delivery.warmup import Warmup
 from consumers.delivery.work import Work
@@ -294,6 +295,10 @@ class Delivering:
     def _put_back(self, work: Work) -> None:
         """Let a work that was taken for its turn wait again; forget it if its partition is handed back."""
         self._end(work, "neutral", time.monotonic())
+        self._wait_again(work)
+
+    def _wait_again(self, work: Work) -> None:
+        work.begun = False
         if work.record.part in self._open:
             self._unmatched.append(work)
         else:
@@ -321,7 +326,11 @@ class Delivering:
                 headers = [*headers, traces.sent_along(span)]
             with within(span):
                 outcome = await self._client.post(
-                    url=endpoint.url, headers=headers, body=body, timeout_s=endpoint.timeout_s
+                    url=endpoint.url,
+                    headers=headers,
+                    body=body,
+                    timeout_s=endpoint.timeout_s,
+                    may_send=self.reader.alive,
                 )
             self._measures.posted(work, outcome)
             verdict = judge(outcome, time.time())
@@ -333,6 +342,12 @@ class Delivering:
             attempt = attempts.ended(
                 work, decision, endpoint, outcome, verdict, started_ms=started_ms, headers=headers
             )
+        except Unsent:
+            # Frozen while it connected, say: what the first step asks for holds for the last one too.
+            self._wait_again(work)
+            if span is not None:
+                span.end("unsent")
+            return
         except asyncio.CancelledError:
             if not work.cut:
                 raise

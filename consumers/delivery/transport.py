@@ -52,6 +52,10 @@ def tls_context(ca: Path | None = None, *, verify: bool = True) -> ssl.SSLContex
     return context
 
 
+class Unsent(Exception):
+    """A request was not sent: it might not be any more, once there was a connection."""
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends requests to where the guard lets them go. Belongs to the loop that is running when it is made.
 
@@ -74,7 +78,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
         There is no time limit here: the caller has the clock.
 
+        Args:
+            request: Its extension `may_send` is asked once there is a connection.
+
         Raises:
+            Unsent: It may not be sent.
             httpx.TransportError: No answer came; the cause is chained.
         """
         at, message = request.url, _message(request)
@@ -83,6 +91,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 self._origin(at.scheme, at.raw_host.decode(), at.port), [], _UNTIMED
             )
             try:
+                if not request.extensions["may_send"]():
+                    raise Unsent
                 head, body = await _exchange(connection, message)
             except BaseException:
                 connection.close()

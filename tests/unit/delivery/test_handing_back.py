@@ -13,9 +13,11 @@ from consumers.delivery.endpoints import Endpoints, Refused
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.outbox import Outbox
 from consumers.delivery.program import Delivering
+from consumers.delivery.transport import Unsent
 from consumers.delivery.warmup import Warmup
 from consumers.delivery.work import Work
 from tocsin.deliveries import Delivery, Progress
+from tocsin.destinations import Policy
 from tocsin.kafka.codec import Decoder
 from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Part, Reader, Record
@@ -181,3 +183,32 @@ def test_nothing_is_sent_after_the_lease_ran_out_before_the_first_step_and_all_o
         return [*seen, never.posts, lanes.in_flight]
 
     assert asyncio.run(run()) == [0, 0, 1, 1]
+
+
+def test_connection_that_comes_after_the_lease_carries_nothing() -> None:
+    """What was about to connect when the process was frozen is not sent when it thaws."""
+
+    async def run() -> tuple[bool, bytes]:
+        arrived, hung_up = bytearray(), asyncio.Event()
+
+        async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            arrived.extend(await reader.read())
+            writer.close()
+            await writer.wait_closed()
+            hung_up.set()
+
+        server = await asyncio.start_server(listen, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        policy = Policy.of(allow_http=True, allow_cidrs=("127.0.0.0/8",))
+        async with DeliveryClient(policy) as client:
+            try:
+                await client.post(url=url, headers=(), body=b"{}", timeout_s=5, may_send=lambda: False)
+                unsent = False
+            except Unsent:
+                unsent = True
+        await asyncio.wait_for(hung_up.wait(), 5)
+        server.close()
+        await server.wait_closed()
+        return unsent, bytes(arrived)
+
+    assert asyncio.run(run()) == (True, b"")
