@@ -244,8 +244,8 @@ def test_several_copies_of_every_consumer_share_the_work(stack: Stack, tmp_path:
     # Those that were stopped half way have sent what they counted.
     assert {
         ("tocsin-router", "tocsin.router.duration"),
-        ("tocsin-delivery", "tocsin.delivery.latency"),
-        ("tocsin-delivery", "tocsin.delivery.attempts"),
+        # All deliveries of one subscription are with one of the two, which need not be the one that was stopped.
+        ("tocsin-delivery", "tocsin.ready"),
         ("tocsin-delay", "tocsin.ready"),
     } <= {(service, metric.name) for service, metric in collector.metrics}
 
