@@ -82,13 +82,8 @@ def test_migrations_lead_to_the_tables_that_the_code_knows(store: Store) -> None
     migrating.upgrade(store)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_one_of_several_upgrades_at_once_makes_the_tables(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url = f"sqlite:///{tmp_path}/new.db"
-    if kind == "postgresql":
-        url = request.getfixturevalue("database_server").database()
+def test_one_of_several_upgrades_at_once_makes_the_tables(database_server: Postgres) -> None:
+    url = database_server.database()
     stores = [Store(SecretStr(url), writing=True) for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(migrating.upgrade, stores)) == [None] * 3

@@ -24,7 +24,7 @@ _LOCK: Final = 0x746F6373  # "tocs": whoever upgrades a PostgreSQL store holds t
 
 
 def upgrade(store: Store) -> None:
-    """Make or change the tables where that is needed. Several processes may call this at once.
+    """Make or change the tables where that is needed. Several processes may do so at once in PostgreSQL.
 
     Raises:
         LedgerUnavailable: The store does not answer.
