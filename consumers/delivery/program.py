@@ -284,7 +284,8 @@ class Delivering:
     def _start(self, work: Work) -> None:
         endpoint = self._endpoints.find(work.delivery, _now_ms(), test=work.progress.test)
         if endpoint is None:
-            self._put_back(work)
+            self._end(work, "neutral", time.monotonic())
+            self._wait_again(work)
         elif isinstance(endpoint, Refused):
             self._end(work, "neutral", time.monotonic())
             decision = schedule.refused(endpoint.reason, work.progress, endpoint.error)
@@ -292,32 +293,21 @@ class Delivering:
         else:
             work.task = self._loop.create_task(self._attempt(work, endpoint))
 
-    def _put_back(self, work: Work) -> None:
-        """Let a work that was taken for its turn wait again; forget it if its partition is handed back."""
-        self._end(work, "neutral", time.monotonic())
-        self._wait_again(work)
-
     def _wait_again(self, work: Work) -> None:
-        work.begun = False
+        """Let a work that had its turn wait for another; forget it if its partition is handed back."""
         if work.record.part in self._open:
             self._unmatched.append(work)
         else:
             self._release(work)
 
     async def _attempt(self, work: Work, endpoint: Endpoint) -> None:
-        if not self.reader.alive():
-            # The process was frozen before this first step, say: somebody else may have the partition by now.
-            work.task = None
-            self._put_back(work)
-            return
         started_s, started_ms = time.monotonic(), _now_ms()
         signal: Signal = "neutral"
         retry_after_s: float | None = None
         outcome: Outcome | None = None
         span: Span | None = None
-        work.begun = True
         try:
-            if work.cancelled:
+            if work.given_up:
                 raise asyncio.CancelledError
             span = work.span = traces.begin(self._telemetry.tracer, work, endpoint)
             body = endpoint.body(work.delivery)
@@ -343,7 +333,7 @@ class Delivering:
                 work, decision, endpoint, outcome, verdict, started_ms=started_ms, headers=headers
             )
         except Unsent:
-            # Frozen while it connected, say: what the first step asks for holds for the last one too.
+            # The process was frozen before there was a connection, say: somebody else may have the partition by now.
             self._wait_again(work)
             if span is not None:
                 span.end("unsent")

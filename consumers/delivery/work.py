@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from inspect import CORO_CREATED, getcoroutinestate
+from typing import Any, cast
 
 from tocsin.deliveries import Delivery, Progress, Source
 from tocsin.kafka.reader import Part, Record
@@ -16,8 +18,6 @@ class Work:
 
     Attributes:
         task: The running attempt, while there is one.
-        begun: Its attempt has taken its first step.
-        cancelled: Its attempt is to end with its first step.
         cut: Its attempt is cancelled because the process, or its share of the partitions, ends.
         open: Its offset is neither finished nor given up.
         span: Of its attempt, if that is sampled.
@@ -29,8 +29,6 @@ class Work:
     identity: str
     live: bool
     task: asyncio.Task[None] | None = None
-    begun: bool = False
-    cancelled: bool = False
     cut: bool = False
     open: bool = False
     span: Span | None = None
@@ -50,12 +48,16 @@ class Work:
         """The record that is decided about."""
         return Source(self.record.topic, self.record.partition, self.record.offset)
 
-    def cancel(self) -> None:
-        """Cancel its attempt, if there is one.
+    @property
+    def given_up(self) -> bool:
+        """Whether nothing may be sent of it any more."""
+        return self.cut or not self.open
 
-        A task that is cancelled before its first step never takes one, and what it should end counts as open for ever.
+    def cancel(self) -> None:
+        """Cancel its attempt, if it has begun.
+
+        A task that is cancelled before its first step never takes one, and what it should end counts as open for ever:
+        one that has not begun sees with that step that its work is given up.
         """
-        if self.task is not None and self.begun:
+        if self.task is not None and getcoroutinestate(cast(Any, self.task.get_coro())) != CORO_CREATED:
             self.task.cancel()
-        else:
-            self.cancelled = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -95,7 +96,9 @@ class Never:
     def request_headers(self, *_: Any) -> list[tuple[str, str]]:
         return []
 
-    async def post(self, **_: Any) -> None:
+    async def post(self, *, may_send: Callable[[], bool], **_: Any) -> None:
+        if not may_send():
+            raise Unsent
         self.posts += 1
         await asyncio.Event().wait()
 
