@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
@@ -90,6 +91,33 @@ def committed(offset: int, metadata: str) -> Progress:
     return Progress(offset, sum(last - first + 1 for first, last in runs))
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """How far programs have come at one moment: where each partition ends and begins, and each program's progress."""
+
+    ends: Mapping[Place, int]
+    lows: Mapping[Place, int]
+    progress: Mapping[tuple[str, Place], Progress]
+
+    def lag(self) -> dict[tuple[str, str], int]:
+        """Return by program and topic how many records it has not finished."""
+        found = Counter[tuple[str, str]]()
+        for (program, place), progress in self.progress.items():
+            found[program, place[0]] += count(self.ends[place], progress)
+        return dict(found)
+
+    def firsts(self, program: str) -> dict[Place, int]:
+        """Return the oldest record that waits for a program, of each partition where one does.
+
+        What retention has taken does not wait any more.
+        """
+        return {
+            place: max(progress.first, self.lows[place])
+            for (name, place), progress in self.progress.items()
+            if name == program and count(self.ends[place], progress)
+        }
+
+
 class BacklogReader:
     """Asks Kafka; one at a time.
 
@@ -116,11 +144,16 @@ class BacklogReader:
         Raises:
             KafkaUnavailable: No answer.
         """
-        return self._asked(self._read)
+        return self._asked(lambda: self._backlog(self._look(self._sent())))
 
     def read_all(self) -> Backlog:
         """Return the same with the lag of every program; raises as `read`."""
-        return replace(self.read(), lag=self._asked(self._lag))
+
+        def ask() -> Backlog:
+            looked = self._look(self._sent() | self._beside())
+            return replace(self._backlog(looked), lag=looked.lag())
+
+        return self._asked(ask)
 
     def close(self) -> None:
         """Close the connection."""
@@ -137,59 +170,49 @@ class BacklogReader:
             except KafkaException as error:
                 raise KafkaUnavailable(error.args[0].str()) from error
 
-    def _read(self) -> Backlog:
+    def _sent(self) -> dict[str, list[str]]:
+        """Return program to topics, of the programs that send on what waits."""
         topics = self._topics
-        delays = {topics.delay(tier): tier for tier in tiers.TIERS}
-        places = [
-            (topic, partition)
-            for topic in (topics.deliveries, topics.redeliveries, *delays)
-            for partition in self._numbers(topic)
-        ]
-        ends, lows = (self._offsets(places, spec) for spec in (OffsetSpec.latest, OffsetSpec.earliest))
-        known = self._progress("delivery") | self._progress("delay")
-        progress = {place: known.get(place, Progress(lows[place])) for place in places}
-        counts = {place: count(ends[place], progress[place]) for place in places}
-        # What retention has taken does not wait any more.
-        firsts = {place: max(progress[place].first, lows[place]) for place in places if counts[place]}
-        ages = self._ages_s(firsts)
+        return {
+            "delivery": [topics.deliveries, topics.redeliveries],
+            "delay": [topics.delay(tier) for tier in tiers.TIERS],
+        }
 
-        def total(topic: str) -> int:
-            return sum(number for (name, _), number in counts.items() if name == topic)
+    def _beside(self) -> dict[str, list[str]]:
+        topics = self._topics
+        return {
+            "router": [topics.events(name) for name in load_systems()],
+            "ledger": [topics.attempts, topics.deliveries, topics.redeliveries],
+        }
 
+    def _backlog(self, looked: _Looked) -> Backlog:
+        topics, counts = self._topics, looked.lag()
+        ages = self._ages_s(
+            {place: first for program in self._sent() for place, first in looked.firsts(program).items()}
+        )
         return Backlog(
-            live=total(topics.deliveries),
-            due=total(topics.redeliveries),
-            tiers={tier: Waiting(total(topic), ages.get(topic)) for topic, tier in delays.items()},
+            live=counts["delivery", topics.deliveries],
+            due=counts["delivery", topics.redeliveries],
+            tiers={
+                tier: Waiting(counts["delay", topics.delay(tier)], ages.get(topics.delay(tier)))
+                for tier in tiers.TIERS
+            },
             live_age_s=ages.get(topics.deliveries),
             due_age_s=ages.get(topics.redeliveries),
         )
 
-    def _lag(self) -> dict[tuple[str, str], int]:
-        topics = self._topics
-        read = {
-            "router": [topics.events(name) for name in load_systems()],
-            "delivery": [topics.deliveries, topics.redeliveries],
-            "delay": [topics.delay(tier) for tier in tiers.TIERS],
-            "ledger": [topics.attempts, topics.deliveries, topics.redeliveries],
-        }
-        places = {
-            (topic, partition)
-            for each in read.values()
-            for topic in each
-            for partition in self._numbers(topic)
-        }
-        ends, lows = (
-            self._offsets(sorted(places), spec) for spec in (OffsetSpec.latest, OffsetSpec.earliest)
-        )
-        found = {}
+    def _look(self, read: Mapping[str, list[str]]) -> _Looked:
+        """Ask how far programs have come in the topics that they read."""
+        topics = {topic for each in read.values() for topic in each}
+        places = [(topic, partition) for topic in sorted(topics) for partition in self._numbers(topic)]
+        ends, lows = (self._offsets(places, spec) for spec in (OffsetSpec.latest, OffsetSpec.earliest))
+        progress = {}
         for program, names in read.items():
             known = self._progress(program)
-            for topic in names:
-                found[program, topic] = sum(
-                    count(ends[place], known.get(place, Progress(lows[place])))
-                    for place in ((topic, partition) for partition in self._numbers(topic))
-                )
-        return found
+            for place in places:
+                if place[0] in names:
+                    progress[program, place] = known.get(place, Progress(lows[place]))
+        return _Looked(ends, lows, progress)
 
     def _numbers(self, topic: str) -> list[int]:
         known = self._partitions.get(topic)
