@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, OffsetSpec
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import NewPartitions
 
 from tocsin.errors import ConfigurationError, KafkaUnavailable
-from tocsin.kafka import clients
+from tocsin.kafka import clients, topics
 from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
 
@@ -78,11 +78,10 @@ def require_stopped(settings: Settings) -> None:
         ConfigurationError: A group has members; the message names it.
         KafkaUnavailable: No answer.
     """
-    topics, admin = Topics(settings.topic_prefix), clients.admin(settings)
+    groups = [Topics(settings.topic_prefix).group(name) for name in STOPPED]
+    admin = clients.admin(settings)
     try:
-        asked = admin.describe_consumer_groups(
-            [topics.group(name) for name in STOPPED], request_timeout=_ANSWER_S
-        )
+        asked = admin.describe_consumer_groups(groups, request_timeout=_ANSWER_S)
         running = {group: len(future.result().members) for group, future in asked.items()}
     except KafkaException as error:
         raise KafkaUnavailable(f"the groups' members cannot be read: {error.args[0].str()}") from error
@@ -110,21 +109,7 @@ def carry_out(settings: Settings, growth: Growth, timeout_s: float = 30.0) -> No
             future.result()
     except KafkaException as error:
         raise KafkaUnavailable(f"not every partition was made: {error.args[0].str()}") from error
-    while not _answer(admin, growth):
+    while not topics.led(admin, dict.fromkeys(growth.before, growth.partitions)):
         if time.monotonic() > deadline_s:
             raise KafkaUnavailable(f"partitions were made but do not answer after {timeout_s:.0f} s")
         time.sleep(_AGAIN_S)
-
-
-def _answer(admin: AdminClient, growth: Growth) -> bool:
-    places = {
-        TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        for name in growth.before
-        for number in range(growth.partitions)
-    }
-    try:
-        for answer in admin.list_offsets(places).values():
-            answer.result()
-    except KafkaException:
-        return False
-    return True

@@ -171,7 +171,8 @@ def ensure(settings: Settings, systems: Iterable[str], timeout_s: float = 30.0) 
     ]
     created = _create(admin, wanted, timeout_s) if wanted else []
     deadline = time.monotonic() + timeout_s
-    while _missing(admin, specs, timeout_s) or not _led(admin, wanted):
+    sizes = {topic.topic: topic.num_partitions for topic in wanted}
+    while _missing(admin, specs, timeout_s) or not led(admin, sizes):
         if time.monotonic() > deadline:
             raise KafkaUnavailable(f"topics were created but are not served after {timeout_s:.0f} s")
         time.sleep(0.05)
@@ -205,12 +206,16 @@ def _missing(admin: AdminClient, specs: list[TopicSpec], timeout_s: float) -> li
     return [spec for spec in specs if spec.name not in known]
 
 
-def _led(admin: AdminClient, wanted: list[NewTopic]) -> bool:
-    """Return whether every partition answers: metadata names a topic before its broker has taken it over."""
+def led(admin: AdminClient, sizes: Mapping[str, int]) -> bool:
+    """Return whether every partition answers: metadata names a topic before its broker has taken it over.
+
+    Args:
+        sizes: Topic to the number of its partitions.
+    """
     places = {
-        TopicPartition(topic.topic, part): OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        for topic in wanted
-        for part in range(topic.num_partitions)
+        TopicPartition(name, part): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        for name, size in sizes.items()
+        for part in range(size)
     }
     try:
         for answer in admin.list_offsets(places).values() if places else ():
