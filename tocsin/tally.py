@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tocsin import deadletters, purges
 from tocsin.deadletters import DeadLetter
@@ -70,8 +70,7 @@ def meant(
         KafkaUnavailable: No answer, or no dead-letter topic.
     """
     ends, starts = _extent(settings, selection)
-    options: dict[str, Any] = {"end_offsets": ends, "start_offsets": starts, "idle": check}
-    for letter in deadletters.scan(settings, **options):
+    for letter in deadletters.scan(settings, end_offsets=ends, start_offsets=starts, idle=check):
         check()
         if matches(selection, letter) and not purges.purged(letter, struck):
             yield letter
