@@ -59,6 +59,8 @@ PARK_AT_ONCE: Final = 8
 PARK_OWED_MOST: Final = 64
 """Parking waits while so many writes are not acknowledged, far below what would keep everybody's POSTs waiting."""
 PARK_AGAIN_S: Final = 0.003
+STARTS_A_TURN: Final = 32
+"""POSTs that begin in one turn of the loop. All that may at once hold up the answers of everybody for tens of ms."""
 UNREACHABLE: Final = frozenset({"dns", "connect", "timeout", "local"})
 OUTAGE: Final = "hardly any endpoint can be reached: the fault is ours"
 CUT_BEFORE_S: Final = 0.7
@@ -112,6 +114,7 @@ class Delivering:
         self._identities: dict[str, Work] = {}  # what is on its way here
         self._interrupted = 0
         self._stopping = False
+        self._starts_left = STARTS_A_TURN
         self.failed: BaseException | None = None
         self.reader: Reader
 
@@ -272,14 +275,21 @@ class Delivering:
             self._lanes.add(self._unmatched.popleft(), time.monotonic())
 
     def _pump(self) -> None:
-        """Start what may start."""
+        """Start what may start, some of it with the loop's next turn."""
         if self._stopping or not self.reader.alive() or self._outbox.stalled():
             return
-        while self._breaker.may_start(now_s := time.monotonic()):
+        while self._starts_left and self._breaker.may_start(now_s := time.monotonic()):
             work = self._lanes.take(now_s)
             if work is None:
                 break
+            if self._starts_left == STARTS_A_TURN:
+                self._loop.call_soon(self._guarded, self._next_turn)
+            self._starts_left -= 1
             self._start(work)
+
+    def _next_turn(self) -> None:
+        self._starts_left = STARTS_A_TURN
+        self._pump()
 
     def _start(self, work: Work) -> None:
         endpoint = self._endpoints.find(work.delivery, _now_ms(), test=work.progress.test)

@@ -1,28 +1,39 @@
-"""Whether the event loop itself is what everybody waits for: it runs, or wants to run, nearly all the time."""
+"""Whether this process is what everybody waits for: its threads run, or want to run, nearly all the time.
+
+They share one interpreter, so what counts is all of them together: the loop also waits while another one decodes.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Final
 
 SATURATED_AT: Final = 0.8
-HALF_LIFE_S: Final = 1.0
+HALF_LIFE_S: Final = 0.5
 
-_SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
+_TASKS: Final = Path("/proc/self/task")
+_IS_TOLD: Final = Path("/proc/self/schedstat").exists()
 
 
 def wanted_s() -> float:
-    """Return the seconds for which this thread ran or, on Linux, was ready to run and waited for a processor."""
+    """Return the seconds for which Python's threads ran or, on Linux, were ready to run and waited for a processor."""
+    if not _IS_TOLD:
+        return time.process_time()
+    return sum(_wanted_ns(thread.native_id) for thread in threading.enumerate()) / 1e9
+
+
+def _wanted_ns(thread: int | None) -> int:
     try:
-        ran_ns, waited_ns, _ = _SCHEDSTAT.read_text().split()
-    except (OSError, ValueError):
-        return time.thread_time()
-    return (int(ran_ns) + int(waited_ns)) / 1e9
+        ran_ns, waited_ns, _ = (_TASKS / str(thread) / "schedstat").read_text().split()
+    except OSError:
+        return 0  # it has ended
+    return int(ran_ns) + int(waited_ns)
 
 
 class Saturation:
-    """The share of time a thread wanted the processor, lately. Pure: both clocks are arguments."""
+    """The share of time for which a processor was wanted, lately. Pure: both clocks are arguments."""
 
     __slots__ = ("_at_s", "_share", "_wanted_s")
 
@@ -37,11 +48,11 @@ class Saturation:
 
         Args:
             now_s: The monotonic clock.
-            wanted_s: What `wanted_s` returned on the thread that is watched.
+            wanted_s: What `wanted_s` returned.
         """
         passed_s = now_s - self._at_s
         if passed_s <= 0:
             return
         old = 0.5 ** (passed_s / HALF_LIFE_S)
-        self._share = old * self._share + (1 - old) * (wanted_s - self._wanted_s) / passed_s
+        self._share = old * self._share + (1 - old) * max(0.0, wanted_s - self._wanted_s) / passed_s
         self._at_s, self._wanted_s = now_s, wanted_s

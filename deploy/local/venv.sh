@@ -8,12 +8,21 @@ fail() { echo "error: $1" >&2; exit 1; }
 
 suffices() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
+# Version managers compile without profile-guided optimisation unless asked; that costs programs and tests a tenth of their time.
+is_optimized() {
+    "$1" -c 'import sys, sysconfig
+sys.exit(sys.base_prefix != "/usr" and "--enable-optimizations" not in (sysconfig.get_config_var("CONFIG_ARGS") or ""))'
+}
+
 find_python() {
-    local name
-    for name in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
-        if suffices "$name"; then echo "$name"; return; fi
+    local name plain=
+    for name in ${PYTHON:-python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11}; do
+        suffices "$name" || continue
+        if is_optimized "$name"; then echo "$name"; return; fi
+        plain=${plain:-$name}
     done
-    fail "Python 3.11 or newer is missing; install it, or name it: make install PYTHON=/path/to/python3"
+    [ -n "$plain" ] || fail "Python 3.11 or newer is missing; install it, or name it: make install PYTHON=/path/to/python3"
+    echo "$plain"
 }
 
 # Debian keeps ensurepip in a package of its own.
@@ -31,7 +40,7 @@ require_ensurepip() {
 if ! suffices "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     python=$(find_python)
     require_ensurepip "$python"
-    echo "making $venv with $("$python" --version)"
+    echo "making $venv with $("$python" --version), $(command -v "$python")"
     "$python" -m venv --clear "$venv"
 fi
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -13,7 +14,7 @@ from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoints, Refused
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.outbox import Outbox
-from consumers.delivery.program import Delivering
+from consumers.delivery.program import STARTS_A_TURN, Delivering
 from consumers.delivery.transport import Unsent
 from consumers.delivery.warmup import Warmup
 from consumers.delivery.work import Work
@@ -103,9 +104,10 @@ class Never:
         await asyncio.Event().wait()
 
 
-def read(epoch: int) -> Work:
-    record = Record(PART.topic, PART.partition, 7, epoch, b"wh", b"", [], 0)
-    return Work(record, DELIVERY, Progress(), "d:0:0", live=True)
+def read(epoch: int, endpoint: str = "wh") -> Work:
+    record = Record(PART.topic, PART.partition, 7, epoch, endpoint.encode(), b"", [], 0)
+    delivery = replace(DELIVERY, subscription_id=endpoint)
+    return Work(record, delivery, Progress(), f"{endpoint}:0:0", live=True)
 
 
 def delivering_for(
@@ -186,6 +188,27 @@ def test_nothing_is_sent_after_the_lease_ran_out_before_the_first_step_and_all_o
         return [*seen, never.posts, lanes.in_flight]
 
     assert asyncio.run(run()) == [0, 0, 1, 1]
+
+
+def test_many_that_may_start_leave_the_loop_turns_for_answers() -> None:
+    async def run() -> list[int]:
+        member, lanes = Member(), Lanes[Work](4 * STARTS_A_TURN)
+        delivering = delivering_for(member, Silent(), Never(), lanes)
+        delivering._begin([PART])
+        delivering._warm(PART, [])
+        delivering._take([read(member.epoch, f"wh_{number}") for number in range(3 * STARTS_A_TURN - 1)])
+        seen = []
+        for _ in range(4):
+            seen.append(lanes.in_flight)
+            await asyncio.sleep(0)
+        return seen
+
+    assert asyncio.run(run()) == [
+        STARTS_A_TURN,
+        2 * STARTS_A_TURN,
+        3 * STARTS_A_TURN - 1,
+        3 * STARTS_A_TURN - 1,
+    ]
 
 
 def test_connection_that_comes_after_the_lease_carries_nothing() -> None:

@@ -1,7 +1,8 @@
-"""When the event loop is the bottleneck, and when it is not."""
+"""When the process is the bottleneck, and when it is not."""
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from consumers.delivery.saturation import Saturation, wanted_s
 
 
 def after(*shares: float, every_s: float = 0.05) -> Saturation:
-    """A thread that wanted the processor for these shares of equal intervals."""
+    """A process that wanted a processor for these shares of equal intervals."""
     now_s = wanted = 0.0
     saturation = Saturation(now_s, wanted)
     for share in shares:
@@ -19,16 +20,16 @@ def after(*shares: float, every_s: float = 0.05) -> Saturation:
     return saturation
 
 
-def test_idle_thread_is_not_saturated() -> None:
+def test_idle_process_is_not_saturated() -> None:
     assert not after(*[0.1] * 100)
 
 
-def test_busy_thread_is_saturated_after_seconds_not_at_once() -> None:
-    assert not after(*[1.0] * 20)
-    assert after(*[1.0] * 100)
+def test_busy_process_is_saturated_after_a_second_not_at_once() -> None:
+    assert not after(*[1.0] * 10)
+    assert after(*[1.0] * 30)
 
 
-def test_thread_that_has_caught_up_is_not_saturated() -> None:
+def test_process_that_has_caught_up_is_not_saturated() -> None:
     assert not after(*[1.0] * 100, *[0.2] * 40)
 
 
@@ -43,8 +44,27 @@ def test_clocks_that_stand_still_change_nothing() -> None:
     assert saturation
 
 
-def test_thread_that_computes_wants_the_processor() -> None:
-    before_s, started_s = wanted_s(), time.thread_time()
-    while time.thread_time() - started_s < 0.02:
+def test_thread_that_has_ended_takes_nothing_back() -> None:
+    saturation = after(*[1.0] * 100)
+    saturation.note(5.05, 3.0)
+    saturation.note(5.10, 3.05)
+    assert saturation
+
+
+def computing(seconds: float) -> None:
+    started_s = time.thread_time()
+    while time.thread_time() - started_s < seconds:
         pass
-    assert wanted_s() - before_s >= 0.015
+
+
+def test_threads_that_compute_want_a_processor_together() -> None:
+    other = threading.Thread(target=lambda: (computing(0.02), done.wait()))
+    done, before_s = threading.Event(), wanted_s()
+    other.start()
+    computing(0.02)
+    try:
+        while wanted_s() - before_s < 0.03:
+            pass
+    finally:
+        done.set()
+        other.join()
