@@ -58,8 +58,13 @@ def computing(seconds: float) -> None:
 
 
 def test_threads_that_compute_want_a_processor_together() -> None:
-    other = threading.Thread(target=lambda: (computing(0.02), done.wait()))
     done, before_s = threading.Event(), wanted_s()
+
+    def compute_and_stay() -> None:
+        computing(0.02)
+        done.wait()
+
+    other = threading.Thread(target=compute_and_stay)
     other.start()
     computing(0.02)
     try:
