@@ -1,7 +1,7 @@
 """The Helm chart's data and what it renders to: `python -m deploy.chart`.
 
 A chart runs no Python, so what it shares with the programs is written into `tocsin/files/`: topics, permissions, the
-address table. `rendered/` holds what Helm makes of `examples/`, so that it can be read, and checked without Helm; a hash of
+address table; alerts and dashboards besides, since a chart reads no file outside of it. `rendered/` holds what Helm makes of `examples/`, so that it can be read, and checked without Helm; a hash of
 everything that it was made from stands in its first line. `python -m deploy.chart` writes both anew, and needs Helm.
 """
 
@@ -22,6 +22,7 @@ from tocsin.kafka.topics import Topics
 from tocsin.wire.systems import load_systems
 
 HERE: Final = Path(__file__).parent
+DEPLOY: Final = HERE.parent
 CHART: Final = HERE / "tocsin"
 EXAMPLES: Final = HERE / "examples"
 RENDERED: Final = HERE / "rendered"
@@ -34,7 +35,9 @@ _KUBERNETES: Final = "1.34.0"
 def main() -> None:
     """Write the chart's data, then what its examples render to."""
     for name, text in data().items():
-        (CHART / "files" / name).write_text(text)
+        file = CHART / "files" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
     helm = shutil.which("helm")
     if helm is None:
         sys.exit("Helm is missing: go install helm.sh/helm/v3/cmd/helm@v3.19.0")
@@ -78,6 +81,8 @@ def data() -> dict[str, str]:
             for grant in permissions.grants(topics, systems)
         ),
         "addresses.json": json.dumps(_addresses(), indent=1) + "\n",
+        "alerts.yml": (DEPLOY / "alerts" / "tocsin.yml").read_text(),
+        **{f"dashboards/{file.name}": file.read_text() for file in (DEPLOY / "dashboards").glob("*.json")},
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 _MODULES: Final = {
+    "ConfigMap": "core_v1",
     "Deployment": "apps_v1",
     "Job": "batch_v1",
     "NetworkPolicy": "networking_v1",

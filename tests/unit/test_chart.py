@@ -43,6 +43,7 @@ OPERATORS: Final = {
     ("kafka.strimzi.io/v1", "KafkaUser"),
     ("keda.sh/v1alpha1", "ScaledObject"),
     ("monitoring.coreos.com/v1", "PodMonitor"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
 }
 EXAMPLES: Final = [path.stem for path in making.examples()]
 TOPICS: Final = Topics("tocsin")
@@ -267,3 +268,18 @@ def test_defaults_and_examples_fit_the_schema() -> None:
 )
 def test_values_that_cannot_be_meant_are_refused(changes: Mapping[str, Any]) -> None:
     assert list(jsonschema_rs.validator_for(SCHEMA).iter_errors(merged(changes)))
+
+
+def test_alerts_and_dashboards_arrive_as_they_are() -> None:
+    """Neither templating nor quoting changes a rule's or a panel's braces."""
+    rules = yaml.load((making.DEPLOY / "alerts" / "tocsin.yml").read_text(), yaml.CSafeLoader)
+    assert of_kind("strimzi", "PrometheusRule")["tocsin"]["spec"]["groups"] == rules["groups"]
+    arrived = {
+        name: json.loads(text)
+        for each in of_kind("strimzi", "ConfigMap").values()
+        if "grafana_dashboard" in each["metadata"]["labels"]
+        for name, text in each["data"].items()
+    }
+    files = (making.DEPLOY / "dashboards").glob("*.json")
+    assert arrived == {file.name: json.loads(file.read_text()) for file in files}
+    assert not of_kind("certificates", "PrometheusRule")
