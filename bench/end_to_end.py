@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from typing import Final
 
-from bench import bare, publishing, usage, workload
+from bench import beside, publishing, usage, workload
 from bench.goal import Figure
-from bench.target import Target, target
+from bench.target import Target
 from bench.world import Measure, World, pid_of
 from tests.harness.installation import Installation
 
@@ -42,33 +42,18 @@ def _figures(name: str, title: str) -> Iterator[Figure]:
 
 
 FIGURES: Final[Sequence[Figure]] = (
-    Figure("limit_per_second", "the limit: bare POST, 64 in flight", "/s"),
+    beside.LIMIT,
     *_figures("one", "one endpoint"),
     *_figures("ten", "fan-out of 10"),
 )
 DELIVERIES: Final = 40_000
 WARM_UP: Final = 200
-BARE_POSTS: Final = 20_000
-BARE_AT_ONCE: Final = 64
 WITHIN_S: Final = 180.0
 
 
-@contextmanager
-def prepared(world: World) -> Iterator[Measure]:
-    """Nothing is kept from one run to the next but the receiver."""
-    with target() as receiver:
-
-        def measure() -> dict[str, float]:
-            limit = bare.post(f"{receiver.url}/bare/0", world.count(BARE_POSTS), BARE_AT_ONCE)
-            figures = {"limit_per_second": limit.per_second}
-            for name, endpoints in (("one", 1), ("ten", 10)):
-                with world.installed() as made:
-                    measured = saturate(made, receiver, world, endpoints)
-                figures |= {f"{name}_{figure}": value for figure, value in measured.items()}
-                figures[f"{name}_ratio"] = measured["per_second"] / limit.per_second
-            return figures
-
-        yield measure
+def prepared(world: World) -> AbstractContextManager[Measure]:
+    """Measure beside the bare POST rate."""
+    return beside.limit(world, saturate)
 
 
 def saturate(made: Installation, receiver: Target, world: World, endpoints: int) -> dict[str, float]:

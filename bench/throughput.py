@@ -5,19 +5,19 @@ One endpoint, then ten, on one delivery process; from the first receipt to the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
-from bench import bare, usage, workload
+from bench import beside, usage, workload
 from bench.goal import Figure
-from bench.target import Target, target
+from bench.target import Target
 from bench.world import Measure, World, pid_of
 from tests.harness.installation import Installation
 
 TITLE: Final = "Delivery alone drains prefilled topics"
 FIGURES: Final[Sequence[Figure]] = (
-    Figure("limit_per_second", "the limit: bare POST, 64 in flight", "/s"),
+    beside.LIMIT,
     *(
         figure
         for name, title in (("one", "one endpoint"), ("ten", "ten endpoints"))
@@ -32,33 +32,17 @@ FIGURES: Final[Sequence[Figure]] = (
     ),
 )
 RECORDS: Final = 40_000
-BARE_POSTS: Final = 20_000
-BARE_AT_ONCE: Final = 64
 TIMEOUT_S: Final = 120.0
 
 
-@contextmanager
-def prepared(world: World) -> Iterator[Measure]:
-    """Nothing is kept from one run to the next but the receiver."""
-    with target() as receiver:
-
-        def measure() -> dict[str, float]:
-            limit = bare.post(f"{receiver.url}/bare/0", world.count(BARE_POSTS), BARE_AT_ONCE)
-            figures = {"limit_per_second": limit.per_second}
-            for name, endpoints in (("one", 1), ("ten", 10)):
-                with world.installed() as made:
-                    measured = drain(made, receiver, world.broker_pid, endpoints, world.count(RECORDS))
-                figures |= {f"{name}_{figure}": value for figure, value in measured.items()}
-                figures[f"{name}_ratio"] = measured["per_second"] / limit.per_second
-            return figures
-
-        yield measure
+def prepared(world: World) -> AbstractContextManager[Measure]:
+    """Measure beside the bare POST rate."""
+    return beside.limit(world, drain)
 
 
-def drain(
-    made: Installation, receiver: Target, broker_pid: int, endpoints: int, records: int
-) -> dict[str, float]:
+def drain(made: Installation, receiver: Target, world: World, endpoints: int) -> dict[str, float]:
     """Prefill the deliveries topic for some endpoints, let one delivery process drain it, and measure."""
+    records, broker_pid = world.count(RECORDS), world.broker_pid
     receiver.reset()
     subscribed = workload.subscribe(made, [f"{receiver.url}/ok/{number}" for number in range(endpoints)])
     make, turns = workload.Maker(made), workload.in_turn(subscribed)
