@@ -12,27 +12,43 @@ from tocsin import jobs
 from tocsin.errors import NotAcknowledged
 from tocsin.http.admission import Caller
 from tocsin.http.problems import Problem, unavailable
-from tocsin.jobs import ENDED, Job, Kind, ReplayRequest
+from tocsin.jobs import DEFAULT_RATE_PER_S, ENDED, Job, Kind, ReplayRequest
+from tocsin.selection import Selection
 
 OPEN_MAX: Final = 20
 """Jobs of one organization that have not ended."""
 
 
-def name(kind: Kind, services: Services, caller: Caller, key: str | None) -> str:
-    """Return a job's name: another one at each call, but the same for the same `Idempotency-Key`."""
-    if key is not None:
-        # The place is part of it: one key may ask for a replay and for a recovery.
-        place = "replays" if kind == "replay" else kind
-        return f"{jobs.PREFIXES[kind]}-{derived(key, caller.organization, place)}"
-    return jobs.new_name(kind, services.clock_ms(), os.urandom(8))
-
-
-def submit(services: Services, caller: Caller, wanted: ReplayRequest) -> Job:
+def submit(
+    services: Services,
+    caller: Caller,
+    kind: Kind,
+    selection: Selection,
+    why: str,
+    *,
+    key: str | None = None,
+    rate_per_s: float = DEFAULT_RATE_PER_S,
+    target: str | None = None,
+) -> Job:
     """Write a request, unless it stands there already, and return its job.
 
+    Args:
+        key: An `Idempotency-Key`: the same one means the same job.
+        rate_per_s, target: As in `ReplayRequest`.
+
     Raises:
-        Problem: 409, too many have not ended; 422, the same name asked for something else; 503, not acknowledged.
+        Problem: 409, too many have not ended; 422, the same key asked for something else; 503, not acknowledged.
     """
+    wanted = ReplayRequest(
+        job=_name(kind, services, caller, key),
+        requested_by=f"key:{caller.key_id}",
+        requested_at=services.clock_ms(),
+        selection=selection,
+        why=why,
+        rate_per_s=rate_per_s,
+        kind=kind,
+        target=target,
+    )
     known = services.jobs.find(wanted.job)
     if known is not None:
         _require_same(known.request, wanted)
@@ -48,6 +64,14 @@ def write(put: Callable[[], None]) -> None:
         put()
     except NotAcknowledged as error:
         raise unavailable(f"{error}; it may or may not be done, the list of replays will tell") from error
+
+
+def _name(kind: Kind, services: Services, caller: Caller, key: str | None) -> str:
+    if key is not None:
+        # The place is part of it: one key may ask for a replay and for a recovery.
+        place = "replays" if kind == "replay" else kind
+        return f"{jobs.PREFIXES[kind]}-{derived(key, caller.organization, place)}"
+    return jobs.new_name(kind, services.clock_ms(), os.urandom(8))
 
 
 def _require_same(known: ReplayRequest, wanted: ReplayRequest) -> None:

@@ -22,7 +22,6 @@ from control.services import Services
 from tocsin.deadletters import DeadLetter
 from tocsin.http.bodies import json_body
 from tocsin.http.problems import Problem
-from tocsin.jobs import ReplayRequest
 from tocsin.selection import Selection
 from tocsin.tally import Tally
 
@@ -44,15 +43,8 @@ async def create(
     if found.letters != asked.confirm:
         told = f"{found.letters} dead letters are meant, not {asked.confirm}: nothing was done"
         raise Problem(409, "other_number", told)
-    wanted = ReplayRequest(
-        job=asking.name("purge", services, caller, None),
-        requested_by=f"key:{caller.key_id}",
-        requested_at=services.clock_ms(),
-        selection=replace(selection, until=_until(selection, found)),
-        why=asked.why,
-        kind="purge",
-    )
-    job = await run_in_threadpool(asking.submit, services, caller, wanted)
+    bounded = replace(selection, until=_until(selection, found))
+    job = await run_in_threadpool(asking.submit, services, caller, "purge", bounded, asked.why)
     return replays.answer(job, 202)
 
 

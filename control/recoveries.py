@@ -16,7 +16,6 @@ from control.services import Services
 from tocsin.http.admission import Caller
 from tocsin.http.bodies import json_body
 from tocsin.http.problems import Fault, Problem, invalid_body
-from tocsin.jobs import ReplayRequest
 from tocsin.missed import MISSED
 from tocsin.selection import Selection
 from tocsin.subscriptions import Subscription
@@ -42,21 +41,13 @@ def create(
     if not services.standing(webhook).active:
         told = "the webhook is disabled; enable it first, or all of it becomes dead letters"
         raise Problem(409, "webhook_disabled", told)
-    wanted = ReplayRequest(
-        job=asking.name("recover", services, caller, key),
-        requested_by=f"key:{caller.key_id}",
-        requested_at=services.clock_ms(),
-        selection=Selection(
-            organization=caller.organization,
-            subscription_id=webhook.id,
-            since=asked.since,
-            until=asked.until,
-        ),
-        why=asked.why,
-        rate_per_s=asked.rate_per_s,
-        kind="recover",
+    selection = Selection(
+        organization=caller.organization, subscription_id=webhook.id, since=asked.since, until=asked.until
     )
-    return replays.answer(asking.submit(services, caller, wanted), 202)
+    job = asking.submit(
+        services, caller, "recover", selection, asked.why, key=key, rate_per_s=asked.rate_per_s
+    )
+    return replays.answer(job, 202)
 
 
 async def preview(

@@ -30,7 +30,7 @@ from tocsin.deliveries import REASONS
 from tocsin.http.admission import Caller
 from tocsin.http.bodies import json_body
 from tocsin.http.problems import Fault, Problem, invalid_body, not_found
-from tocsin.jobs import Job, JobControl, ReplayRequest, Wanted
+from tocsin.jobs import Job, JobControl, Wanted
 from tocsin.selection import Selection
 
 PATH: Final = "/v1/replays"
@@ -47,16 +47,17 @@ def create(
     services: Services = request.app.state.services
     asked = read(NewReplay, body)
     _check(asked, services, caller)
-    wanted = ReplayRequest(
-        job=asking.name("replay", services, caller, key),
-        requested_by=f"key:{caller.key_id}",
-        requested_at=services.clock_ms(),
-        selection=selection_of(asked.selection, caller.organization),
-        why=asked.why,
+    job = asking.submit(
+        services,
+        caller,
+        "replay",
+        selection_of(asked.selection, caller.organization),
+        asked.why,
+        key=key,
         rate_per_s=asked.rate_per_s,
         target=asked.target,
     )
-    return answer(asking.submit(services, caller, wanted), 202)
+    return answer(job, 202)
 
 
 async def preview(
