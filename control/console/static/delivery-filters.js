@@ -2,7 +2,8 @@
 import { useAnswer } from "./answers.js";
 import { everyWebhook } from "./api.js";
 import { Choice, Text } from "./controls.js";
-import { html, useState } from "./dom.js";
+import { html } from "./dom.js";
+import { Filters } from "./filters.js";
 import { FAULT_CHOICES, REASON_CHOICES, STATUS_CHOICES } from "./reasons.js";
 import { allows } from "./session.js";
 import { fromInput, toInput } from "./times.js";
@@ -16,19 +17,9 @@ export function useWebhookNames() {
 }
 
 export function DeliveryFilters({ query, names, withStatus, action, onQuery }) {
-  const [draft, setDraft] = useState(query);
-  const set = (name) => (value) => setDraft({ ...draft, [name]: value });
-  const [wide] = useState(() => matchMedia("(min-width: 641px)").matches);
-  const known = [["", "Any"], ...names];
-  if (draft.webhook_id && !names.has(draft.webhook_id)) known.push([draft.webhook_id, draft.webhook_id]);
-
-  function submit(event) {
-    event.preventDefault();
-    onQuery(draft);
-  }
-
-  return html`<details class="fold" open=${wide || Object.keys(query).length > 0}><summary>Filters</summary><form class="filters" onSubmit=${submit} role="search">
-    <${Choice} label="Webhook" value=${draft.webhook_id} onValue=${set("webhook_id")} options=${known} />
+  const known = (id) => [["", "Any"], ...names, ...(id && !names.has(id) ? [[id, id]] : [])];
+  return html`<${Filters} query=${query} action=${action} onQuery=${onQuery}>${(draft, set) => html`
+    <${Choice} label="Webhook" value=${draft.webhook_id} onValue=${set("webhook_id")} options=${known(draft.webhook_id)} />
     <${Text} label="Event type" value=${draft.event_type} onValue=${set("event_type")} placeholder=${withStatus ? "drift.alert" : "drift.*"} />
     ${withStatus && html`<${Choice} label="Status" value=${draft.status} onValue=${set("status")} options=${STATUS_CHOICES} />`}
     <${Choice} label="Reason" value=${draft.reason} onValue=${set("reason")} options=${REASON_CHOICES} />
@@ -36,11 +27,5 @@ export function DeliveryFilters({ query, names, withStatus, action, onQuery }) {
     <${Text} label="HTTP status" type="number" min="100" max="599" value=${draft.http_status} onValue=${set("http_status")} placeholder="503" />
     <${Text} label="Since" type="datetime-local" value=${toInput(draft.since)} onValue=${(text) => set("since")(fromInput(text))} />
     <${Text} label="Until" type="datetime-local" value=${toInput(draft.until)} onValue=${(text) => set("until")(fromInput(text))} />
-    <${Text} label="Text in the error" value=${draft.q} onValue=${set("q")} maxlength="200" />
-    <div class="row end-align"><button class="primary" type="submit">${action}</button>
-      <button type="button" onClick=${() => {
-        setDraft({});
-        onQuery({});
-      }}>Clear</button></div>
-  </form></details>`;
+    <${Text} label="Text in the error" value=${draft.q} onValue=${set("q")} maxlength="200" />`}<//>`;
 }

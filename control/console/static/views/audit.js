@@ -1,8 +1,9 @@
 import { useAnswer } from "../answers.js";
 import { address } from "../api.js";
 import { Head, Table, Text } from "../controls.js";
-import { html, useState } from "../dom.js";
+import { html } from "../dom.js";
 import { Answer, Empty, Lacking } from "../feedback.js";
+import { Filters } from "../filters.js";
 import { go, to } from "../routes.js";
 import { allows } from "../session.js";
 import { Time, fromInput, toInput } from "../times.js";
@@ -18,30 +19,18 @@ export function Audit({ query }) {
   if (!may) return html`<${Head} title="Audit" /><${Lacking} scope="admin" what="looking at the audit" />`;
   return html`<${Head} title="Audit" />
     <p class="muted">Who changed which webhook, secret, key or job, when and why. It is kept for 400 days.</p>
-    <${Filters} key=${String(new URLSearchParams(filters))} query=${filters} />
+    <${Filters} key=${String(new URLSearchParams(filters))} query=${filters} onQuery=${(chosen) => go("audit", chosen)}>${(draft, set) => html`
+      <${Text} label="What" value=${draft.action} onValue=${set("action")} maxlength="200" placeholder="key.*" />
+      <${Text} label="Who" value=${draft.actor} onValue=${set("actor")} maxlength="200" placeholder="key:…" />
+      <${Text} label="Of which" value=${draft.about} onValue=${set("about")} maxlength="200" placeholder="wh_…" />
+      <${Text} label="Since" type="datetime-local" value=${toInput(draft.since)} onValue=${(text) => set("since")(fromInput(text))} />
+      <${Text} label="Until" type="datetime-local" value=${toInput(draft.until)} onValue=${(text) => set("until")(fromInput(text))} />`}<//>
     <${Answer} answer=${answer} what="Reading the audit">${({ data, next }) => html`
       ${data.length ? html`<${Table} caption="Changes" rows=${data} id=${(each) => each.id} columns=${COLUMNS} />` : html`<${Empty} title=${next ? "Nothing so far; there is more to look through." : after ? "That is all." : "No change fits that."} />`}
       <nav class="row between" aria-label="Pages">
         ${after ? html`<a href=${to("audit", filters)}>To the newest</a>` : html`<span class="muted">Newest first.</span>`}
         ${next && html`<a class="button" href=${to("audit", { ...filters, after: next })}>Older</a>`}
       </nav>`}<//>`;
-}
-
-function Filters({ query }) {
-  const [draft, setDraft] = useState(query);
-  const set = (name) => (value) => setDraft({ ...draft, [name]: value });
-  const [wide] = useState(() => matchMedia("(min-width: 641px)").matches);
-  return html`<details class="fold" open=${wide || Object.keys(query).length > 0}><summary>Filters</summary><form class="filters" role="search" onSubmit=${(event) => {
-    event.preventDefault();
-    go("audit", draft);
-  }}>
-    <${Text} label="What" value=${draft.action} onValue=${set("action")} maxlength="200" placeholder="key.*" />
-    <${Text} label="Who" value=${draft.actor} onValue=${set("actor")} maxlength="200" placeholder="key:…" />
-    <${Text} label="Of which" value=${draft.about} onValue=${set("about")} maxlength="200" placeholder="wh_…" />
-    <${Text} label="Since" type="datetime-local" value=${toInput(draft.since)} onValue=${(text) => set("since")(fromInput(text))} />
-    <${Text} label="Until" type="datetime-local" value=${toInput(draft.until)} onValue=${(text) => set("until")(fromInput(text))} />
-    <div class="row end-align"><button class="primary" type="submit">Search</button><a class="button" href=${to("audit")}>Clear</a></div>
-  </form></details>`;
 }
 
 const COLUMNS = [

@@ -4,6 +4,7 @@ import { Act, Badge, Choice, Facts, Head, Table, Text, number } from "../control
 import { Asking } from "../dialog.js";
 import { html, useState } from "../dom.js";
 import { Answer, Empty, Lacking, say } from "../feedback.js";
+import { Filters } from "../filters.js";
 import { Why } from "../job-fields.js";
 import { go, to } from "../routes.js";
 import { allows } from "../session.js";
@@ -21,7 +22,10 @@ export function Quarantine({ query }) {
   if (!may) return html`<${Head} title="Quarantine" /><${Lacking} scope="operate" what="looking at quarantine" />`;
   return html`<${Head} title="Quarantine" />
     <p class="muted">Records of the whole installation that nobody could read, as they were found. Once what was wrong is mended, they go back.</p>
-    <${Filters} key=${String(new URLSearchParams(filters))} query=${filters} />
+    <${Filters} key=${String(new URLSearchParams(filters))} query=${filters} onQuery=${(chosen) => go("quarantine", chosen)}>${(draft, set) => html`
+      <${Text} label="Topic" value=${draft.topic} onValue=${set("topic")} maxlength="200" placeholder="tocsin.events.driftguard" />
+      <${Text} label="Text in the reason" value=${draft.reason} onValue=${set("reason")} maxlength="200" />
+      <${Choice} label="State" value=${draft.redriven} onValue=${set("redriven")} options=${STATES} />`}<//>
     <${Answer} answer=${answer} what="Reading quarantine">${({ data, next }) => {
       const ready = data.filter((each) => each.can_return && !each.redriven).map((each) => each.id);
       return html`${
@@ -39,21 +43,6 @@ export function Quarantine({ query }) {
 }
 
 const STATES = [["", "Any"], ["false", "still here"], ["true", "sent back"]];
-
-function Filters({ query }) {
-  const [draft, setDraft] = useState(query);
-  const set = (name) => (value) => setDraft({ ...draft, [name]: value });
-  const [wide] = useState(() => matchMedia("(min-width: 641px)").matches);
-  return html`<details class="fold" open=${wide || Object.keys(query).length > 0}><summary>Filters</summary><form class="filters" role="search" onSubmit=${(event) => {
-    event.preventDefault();
-    go("quarantine", draft);
-  }}>
-    <${Text} label="Topic" value=${draft.topic} onValue=${set("topic")} maxlength="200" placeholder="tocsin.events.driftguard" />
-    <${Text} label="Text in the reason" value=${draft.reason} onValue=${set("reason")} maxlength="200" />
-    <${Choice} label="State" value=${draft.redriven} onValue=${set("redriven")} options=${STATES} />
-    <div class="row end-align"><button class="primary" type="submit">Search</button><a class="button" href=${to("quarantine")}>Clear</a></div>
-  </form></details>`;
-}
 
 const COLUMNS = [
   ["Record", (each) => html`<a class="strong" href=${to(["quarantine", each.id])}>${each.id}</a><span class="sub">${source(each)}</span>`],
