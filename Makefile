@@ -12,7 +12,7 @@ export PYTHON
 # A test run starts hundreds of programs: they are compiled once, also where somebody asked for no compiled files.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up down status demo stack-up stack-down test soak bench check format lock chart audit clean
+.PHONY: help install up down status demo stack-up stack-down test soak bench check format lock chart dist audit clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ lock: ## Write requirements.lock: what pyproject.toml names, at the versions of 
 
 chart: $(INSTALLED) ## Write what the Helm chart shares with the programs, and what it renders to (needs Helm)
 	@$(BIN)/python -m deploy.chart
+
+dist: $(INSTALLED) ## Build the library's wheel and sdist into dist/
+	@$(BIN)/python -m hatchling build --target sdist --target wheel
 
 audit: $(INSTALLED) ## Ask the public databases whether anything locked has a known vulnerability (needs the internet)
 	@$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements.lock
