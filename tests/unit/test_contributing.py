@@ -1,4 +1,4 @@
-"""Hooks and CI run what `make` runs."""
+"""What a developer is told to do can be done: verbs and files exist, and hooks and CI run what `make` runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,42 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 MAKEFILE: Final = (ROOT / "Makefile").read_text()
+GUIDE: Final = (ROOT / "CONTRIBUTING.md").read_text()
 WORKFLOW: Final[dict[str, Any]] = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+
+
+def verbs() -> set[str]:
+    """Return what `make` lists."""
+    return set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 
 
 def recipe(verb: str) -> list[str]:
     """Return the commands of a verb as they are typed in the checkout."""
     lines = MAKEFILE.partition(f"\n{verb}: ")[2].partition("\n\n")[0].splitlines()[1:]
     return [line.removeprefix("\t@").replace("$(BIN)", ".venv/bin") for line in lines]
+
+
+def code(text: str) -> list[str]:
+    """Return the lines of a page's blocks of code, and what is marked as code within its lines."""
+    blocks = "".join(re.findall(r"```\n(.*?)```", text, re.DOTALL))
+    return [*blocks.splitlines(), *re.findall(r"`([^`\n]+)`", text.replace("```", ""))]
+
+
+def test_every_verb_that_the_guide_names_is_one_of_makes() -> None:
+    said = [re.match(r"make ((?:[a-z-]+ ?)+)", each) for each in code(GUIDE)]
+    named = {verb for each in said if each for verb in each[1].split()}
+    assert {"install", "check", "test", "lock", "chart", "dist"} <= named
+    assert named - verbs() == set()
+
+
+def test_every_file_that_the_guide_names_exists() -> None:
+    links = re.findall(r"\]\(([^)#]+)", GUIDE)
+    files = [
+        part for each in code(GUIDE) for part in re.findall(r"[\w./-]*/[\w./-]+", each.partition("<")[0])
+    ]
+    assert len(files) > 20
+    ours = [each for each in (*links, *files) if not each.startswith(".venv/")]
+    assert [each for each in ours if not (ROOT / each).exists()] == []
 
 
 def test_hooks_run_what_make_check_runs() -> None:
