@@ -238,7 +238,9 @@ class World:
     def _settle(self) -> list[str]:
         """Wait until everything has come to rest; return what has not in time."""
         longest_s = max(tiers.seconds(tier) for tier in self._plan.tiers)
-        deadline = time.monotonic() + 120.0 + 2 * longest_s
+        # What piled up while nothing could be delivered takes as long to work off, at most.
+        outage_s = max((phase.seconds for phase in self._plan.phases), default=0.0)
+        deadline = time.monotonic() + 120.0 + 2 * longest_s + outage_s
         while True:
             unsettled = self._unsettled()
             if not unsettled or time.monotonic() > deadline:
