@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +10,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 
-from deploy.local import debian
-from deploy.local.progress import aloud
+from tests.harness.distribution import program
 
 _ANSWERS_WITHIN_MS: Final = 20_000
 # A browser notes every answer that is no success; those that a test provokes are no complaints.
@@ -23,12 +21,11 @@ _VIOLATIONS = "addEventListener('securitypolicyviolation', e => console.error(`p
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start the distribution's Chromium; on a Debian of root's it is installed first if need be."""
-    if shutil.which("chromium") is None:
-        debian.install("chromium", "Chromium, in which the console is tested", aloud)
+    executable = program("chromium", "chromium", "Chromium, in which the console is tested")
     # Chromium's sandbox refuses root, as whom a container mostly runs.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
         yield browser
         browser.close()
 
