@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from deploy.local.stack import Stack
 from tests.harness.installation import Installation, installation
@@ -245,6 +246,20 @@ def test_events_lists_types_and_shows_one(empty: Tocsin) -> None:
     shown = empty.json("events", SYSTEM, TYPE)
     assert shown["example"] == load_systems()[SYSTEM].event_types[TYPE].example
     assert "Example" in empty.run("events", SYSTEM, TYPE)[0]
+
+
+def test_events_registers_schemas_for_publishers_that_do_not(empty: Tocsin) -> None:
+    """Under the subjects that a Confluent serializer looks in, with the rule that a publisher of ours would set."""
+    registered = {row["subject"]: row["schema_id"] for row in empty.json("events", SYSTEM, "--register")}
+    system = load_systems()[SYSTEM]
+    topic = empty.made.topics.events(SYSTEM)
+    assert set(registered) == {f"{topic}-{known.fullname}" for known in system.event_types.values()}
+    subject = f"{topic}-{system.event_types[TYPE].fullname}"
+    with SchemaRegistryClient({"url": empty.made.settings.registry}) as client:
+        assert client.get_latest_version(subject).schema_id == registered[subject]
+    assert empty.made.registry.rule(subject) == "BACKWARD_TRANSITIVE"
+    assert subject in empty.run("events", SYSTEM, "--register")[0]
+    assert "name no type" in empty.run("events", SYSTEM, TYPE, "--register", code=2)[1]
 
 
 def test_key_is_made_listed_and_revoked(tocsin: Tocsin) -> None:

@@ -21,6 +21,13 @@ def events(
     asyncapi: Annotated[
         bool, typer.Option("--asyncapi", help="Print an AsyncAPI 3 document of all topics.")
     ] = False,
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--register",
+            help="Register their schemas, for publishers whose serializers may not; show the subjects.",
+        ),
+    ] = False,
     as_json: output.AsJson = False,
 ) -> None:
     """List event types, or show one: its fields and an example."""
@@ -34,11 +41,16 @@ def events(
         _document()
         return
     if system is not None and event_type is not None:
+        if register:
+            raise usage("--register is about all of a system's events: name no type beside it")
         chosen = known_system(system)
         _show(chosen, chosen.notices.get(event_type) or known_type(chosen, event_type), as_json)
         return
     loaded = load_systems()
     systems = [known_system(system)] if system is not None else [loaded[name] for name in loaded]
+    if register:
+        _register(systems, as_json)
+        return
     rows = [(each, known) for each in systems for known in each.catalogue()]
     if as_json:
         output.json_document([catalogue.entry(each, known) for each, known in rows])
@@ -98,6 +110,30 @@ def _document() -> None:
 
     topics = Topics(settings.load().topic_prefix)
     output.json_document(asyncapi.document(load_systems(), topics, version("tocsin")))
+
+
+def _register(systems: list[System], as_json: bool) -> None:
+    from tocsin import settings
+    from tocsin.kafka import codec
+    from tocsin.kafka.registry import Registry
+    from tocsin.kafka.topics import Topics
+
+    chosen = settings.load()
+    registry, topics = Registry(chosen), Topics(chosen.topic_prefix)
+    rows = [
+        (codec.subject(topic, known.schema), codec.Encoder(registry, topic, known.schema).schema_id)
+        for system in systems
+        for topic in [topics.events(system.name)]
+        for known in system.event_types.values()
+    ]
+    if as_json:
+        output.json_document([{"subject": subject, "schema_id": schema_id} for subject, schema_id in rows])
+        return
+    output.table(
+        ("subject", "schema id"),
+        [(output.styled(subject, "cyan"), str(schema_id)) for subject, schema_id in rows],
+        empty="this installation knows no events",
+    )
 
 
 def _show(system: System, known: EventType, as_json: bool) -> None:
