@@ -65,6 +65,9 @@ def test_purge_asks_twice_and_jobs_are_steered_and_all_of_it_is_audited(own: Ins
     assert [entry["action"] for entry in told] == [
         "purge.begun", "purge.done", "replay.begun", "replay.paused", "replay.cancelled",
     ]  # fmt: skip
+    assert [entry["organization"] for entry in told] == ["acme", "acme", None, None, None], (
+        "what is one endpoint's is told to be its tenant's"
+    )
     assert [entry["why"] for entry in told[1:4]] == ["gone for good", "slowly", "lunch"]
     assert all(entry["actor"].startswith("cli:") for entry in told)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,6 +24,14 @@ def count(cluster: Cluster, selection: Selection) -> Tally:
     from tocsin.tally import tally
 
     return tally(matching(cluster, selection))
+
+
+def with_tenant(selection: Selection, found: Tally) -> Selection:
+    """Return what was counted with its tenant, where it is one endpoint's or one delivery: the audit is told whose it is."""
+    is_one = selection.subscription_id is not None or selection.delivery_id is not None
+    if not is_one or selection.organization is not None:
+        return selection
+    return replace(selection, organization=found.samples[0].organization or None)
 
 
 def show(found: Tally, would_be: str, as_json: bool) -> None:

@@ -75,7 +75,7 @@ def purge(
         output.notice("no dead letters match: nothing to purge")
         return
     _agree_twice(found, confirm)
-    job = jobs.submit(cluster, selection, why, kind="purge")
+    job = jobs.submit(cluster, counting.with_tenant(selection, found), why, kind="purge")
     follower.finish(job, jobs.follow(cluster), found.deliveries, as_json, done="struck off")
 
 

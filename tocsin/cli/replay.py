@@ -101,6 +101,7 @@ def replay(
         output.notice("no dead letters match: nothing to replay")
         return
     agree(found.deliveries, yes)
+    selection = counting.with_tenant(selection, found)
     job = jobs.submit(cluster, selection, why, rate=rate, target=to)
     jobs.follow_or_say(cluster, job, found.deliveries, wait=wait, as_json=as_json)
 
