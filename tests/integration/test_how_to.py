@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ import pytest
 
 from deploy.local.demo.receiver import Answer, Received
 from deploy.local.demo.verification import DOCUMENTED
+from deploy.local.programs import STOP_S
 from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
 from tests.harness import page
@@ -65,7 +67,7 @@ class World:
     refusing: threading.Event = field(default_factory=threading.Event)
 
     def subscribe(self, event_type: str = "drift.alert") -> None:
-        """Make an endpoint whose receiver verifies as GovernLayer's documents say; return when it misses nothing."""
+        """Make an endpoint whose receiver verifies as GovernLayer's documents say."""
         receiver = self.lasting.enter_context(Receiver(answer=self._answer))
         webhook = self.api.subscribe(receiver.url, [event_type])
 
@@ -74,7 +76,6 @@ class World:
 
         receiver.verify = verify
         self.webhook, self.receiver = webhook, receiver
-        _await_effect(webhook)
 
     def publish(self, count: int) -> None:
         """Publish events that the endpoint wants."""
@@ -88,8 +89,9 @@ class World:
         """Stop programs in good order and start them again."""
         programs = [each for each in self.made.fleet.programs if each.name in names]
         for each in programs:
-            each.stop()
+            each.process.signal(signal.SIGTERM)
         for each in programs:
+            each.process.await_end(STOP_S)
             each.start(wait=False)
         for each in programs:
             each.await_ready()
@@ -124,6 +126,7 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
 def break_endpoint(world: World) -> None:
     """Two events are refused for good, a third is not sent because the endpoint is disabled."""
     world.subscribe("drift.resolved")  # nothing else on the page is one
+    _await_effect(world.webhook)
     world.refusing.set()
     world.publish(2)
     key = world.webhook["id"].encode()
