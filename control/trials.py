@@ -68,8 +68,10 @@ def chosen(system: System, asked: str | None) -> tuple[str, Mapping[str, Any]]:
     """
     documented = system.test
     event_type = asked if asked is not None else documented.event_type
+    there_are = ", ".join(sorted(system.event_types))
     if event_type is None:
-        raise invalid_body([Fault(field="event_type", reason="is missing")])
+        told = f"is missing: this system documents no test event, so name one of {there_are}"
+        raise invalid_body([Fault(field="event_type", reason=told)])
     known = system.event_type(event_type)
     if known is None:
         there_are = ", ".join(sorted(system.event_types))

@@ -79,7 +79,7 @@ def test_quarantined_record_is_shown_and_sent_back_once(own: Installation) -> No
     assert row["source"] == f"{own.topics.events('governlayer')}/0/7"
     assert "00000000  07 62 72 6f 6b 65 6e" in tocsin.run("quarantine", "show", row["id"])[0]
     redrive = ("quarantine", "redrive", "--why", "schema registered", "--yes")
-    assert "1 records are on their way" in tocsin.run(*redrive)[1]
+    assert "1 record is on the way" in tocsin.run(*redrive)[1]
     (back,) = own.read(own.topics.events("governlayer"))
     assert (back.key(), back.value()) == (b"acme", b"\x07broken")
     assert ("ce_id", f"{row['source'].replace('/', '-')}".encode()) in (back.headers() or [])

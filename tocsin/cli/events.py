@@ -36,8 +36,8 @@ def events(
     from tocsin.wire.systems import load_systems
 
     if asyncapi:
-        if system is not None:
-            raise usage("--asyncapi tells of all topics: name no system beside it")
+        if system is not None or register:
+            raise usage("--asyncapi tells of all topics: name neither a system nor --register beside it")
         _document()
         return
     if system is not None and event_type is not None:

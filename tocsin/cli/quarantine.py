@@ -132,7 +132,7 @@ def redrive(
             for each in ready
         ),
     )
-    output.notice(f"{len(ready)} records are on their way")
+    output.notice(f"{len(ready)} {'record is' if len(ready) == 1 else 'records are'} on the way")
 
 
 def document(found: Quarantined) -> dict[str, Any]:
