@@ -182,7 +182,7 @@ SAYS: Final[Mapping[str, str]] = {
     "publish-python": r"^check-4711 is stored: \S+\.events\.governlayer, partition \d, offset \d+$",
     "publish-any-language": r"governlayer-tocsin\.governlayer\.DriftAlert +\d+$[^$]*^published: \S+\.events\.governlayer",
     "quarantine": r"unknown magic byte 0x7b$[^$]*7b 22 73 79 73",
-    "redrive": r"^1 records are on their way$",
+    "redrive": r"^1 record is on the way$",
     "receive-python": r"Running on http://127\.0\.0\.1:\d+$",
     "receive-python-test": r"^drift\.alert$",
     "receive-node": r"^listening on http://127\.0\.0\.1:\d+/webhooks$",
