@@ -1,7 +1,12 @@
+{{/* Labels of everything that is this release's. Call with the root. */}}
+{{- define "tocsin.release" -}}
+app.kubernetes.io/name: tocsin
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{/* Labels that tell one program's pods from all others. Call with (dict "root" $ "program" "router"). */}}
 {{- define "tocsin.selector" -}}
-app.kubernetes.io/name: tocsin
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{ include "tocsin.release" .root }}
 app.kubernetes.io/component: {{ .program }}
 {{- end }}
 
