@@ -7,6 +7,7 @@ from typing import Any
 
 from tocsin import events
 from tocsin.errors import EventInvalid
+from tocsin.kafka import codec
 from tocsin.kafka.codec import Encoder
 from tocsin.kafka.registry import Registry
 from tocsin.wire.systems import EventType, System
@@ -43,10 +44,16 @@ class EventEncoder:
             raise EventInvalid("data", f"is {len(value)} bytes encoded; at most {events.DATA_MAX_BYTES}")
         return value
 
-    def prepare(self) -> None:
-        """Register every schema now, so that no call waits for the registry; raises RegistryUnavailable."""
-        for known in self._system.event_types.values():
-            self._encoder(known)
+    def prepare(self) -> dict[str, int]:
+        """Register every schema now, so that no call waits for the registry; return their ids by subject.
+
+        Raises:
+            RegistryUnavailable: One could not be registered.
+        """
+        return {
+            codec.subject(self.topic, known.schema): self._encoder(known).schema_id
+            for known in self._system.event_types.values()
+        }
 
     def _encoder(self, known: EventType) -> Encoder:
         encoder = self._encoders.get(known.name)

@@ -114,17 +114,16 @@ def _document() -> None:
 
 def _register(systems: list[System], as_json: bool) -> None:
     from tocsin import settings
-    from tocsin.kafka import codec
+    from tocsin.encoding import EventEncoder
     from tocsin.kafka.registry import Registry
     from tocsin.kafka.topics import Topics
 
     chosen = settings.load()
     registry, topics = Registry(chosen), Topics(chosen.topic_prefix)
     rows = [
-        (codec.subject(topic, known.schema), codec.Encoder(registry, topic, known.schema).schema_id)
+        row
         for system in systems
-        for topic in [topics.events(system.name)]
-        for known in system.event_types.values()
+        for row in EventEncoder(registry, topics.events(system.name), system).prepare().items()
     ]
     if as_json:
         output.json_document([{"subject": subject, "schema_id": schema_id} for subject, schema_id in rows])
