@@ -7,7 +7,6 @@ that afterwards; `ends=second`, Ctrl-C there first.
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import subprocess
@@ -22,20 +21,10 @@ from typing import Final
 import pytest
 
 from deploy.local import environment
-from deploy.local import settings as local_settings
-from tests.harness import page
-from tests.harness.installation import free_port
+from deploy.local.settings import CHECKOUT
+from tests.harness import apart, page
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-PAGE: Final = ROOT / "docs" / "tutorial.md"
-PORTS: Final = (
-    "KAFKA_PORT",
-    "KAFKA_CONTROLLER_PORT",
-    "REGISTRY_PORT",
-    "REGISTRY_MANAGEMENT_PORT",
-    "CONTROL_PORT",
-    "GATEWAY_PORT",
-)
+PAGE: Final = CHECKOUT / "docs" / "tutorial.md"
 SHOWN_WITHIN_S: Final = 60.0
 
 
@@ -47,7 +36,7 @@ class Screen:
         self.shown: list[str] = []
         self._process = subprocess.Popen(
             ["bash", "-c", f"exec {text}"],
-            cwd=ROOT,
+            cwd=CHECKOUT,
             env={**variables, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -92,7 +81,7 @@ def run(text: str, variables: dict[str, str], state: Path) -> str:
     """Run a block in the first terminal, keep the variables that it exports, and return what it prints."""
     done = subprocess.run(
         ["bash", "-c", f"set -e\n{text}\nenv -0 >{state}"],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         env=variables,
         capture_output=True,
         text=True,
@@ -114,20 +103,13 @@ def await_shown(text: str, word: str, variables: dict[str, str], state: Path) ->
 @contextmanager
 def own_home(home: Path) -> Iterator[dict[str, str]]:
     """Variables with which everything runs beside what this machine runs already; at the end nothing runs any more."""
-    downloads = local_settings.load().lib
-    downloads.mkdir(parents=True, exist_ok=True)
     home.mkdir()
-    (home / "lib").symlink_to(downloads)
-    variables = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")},
-        **{f"TOCSIN_{name}": str(free_port()) for name in PORTS},
-        "TOCSIN_HOME": str(home),
-    }
+    variables = apart.environment(home)
     try:
         yield variables
     finally:
         subprocess.run(
-            [sys.executable, "-m", "deploy.local.programs", "down"], cwd=ROOT, env=variables, check=True
+            [sys.executable, "-m", "deploy.local.programs", "down"], cwd=CHECKOUT, env=variables, check=True
         )
 
 
