@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from deploy.local import stack
+from deploy.local import programs, stack
+from deploy.local.errors import StackError
 from deploy.local.progress import aloud
 from deploy.local.settings import LocalSettings, load
 from tocsin.errors import TocsinError
@@ -40,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="up|down|status|reset")
     verbs.add_parser("up", help="start what does not run yet")
     verbs.add_parser("down", help="stop both services; data stays")
-    verbs.add_parser("reset", help="stop both services and delete their data")
+    verbs.add_parser(
+        "reset", help="stop both services and delete their data, the first API key and the delivery log"
+    )
     verbs.add_parser("status", help="show both services").add_argument("--json", action="store_true")
     return parser
 
@@ -54,8 +57,17 @@ def _run(verb: str, settings: LocalSettings, as_json: bool) -> int:
     elif verb == "down":
         stack.down(settings, aloud)
     else:
+        _require_no_programs(settings)
         stack.reset(settings, aloud)
     return 0
+
+
+def _require_no_programs(settings: LocalSettings) -> None:
+    running = [program.name for program in programs.local_fleet(settings).programs if program.process.pid()]
+    if running:
+        raise StackError(
+            f"{', '.join(running)} would go on with what is deleted; run `make down`, then this again"
+        )
 
 
 def _status(settings: LocalSettings, as_json: bool) -> int:

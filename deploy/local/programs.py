@@ -187,7 +187,7 @@ def configure(settings: LocalSettings) -> None:
             "TOCSIN_GATEWAY_PORT": str(settings.gateway_port),
             "TOCSIN_CA_FILE": str(authority.ca_file),
             "TOCSIN_KEYRING_FILE": str(keyring),
-            "TOCSIN_LEDGER": f"sqlite:///{settings.home / 'ledger.db'}",
+            "TOCSIN_LEDGER": f"sqlite:///{settings.ledger}",
             "TOCSIN_ALLOW_HTTP": "true",
             "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
         },

@@ -72,13 +72,18 @@ class LocalSettings(BaseSettings):
 
     @property
     def data(self) -> Path:
-        """What `reset` deletes."""
+        """What Kafka and the registry keep; `reset` deletes it, and what is known from it alone: the two below."""
         return self.home / "data"
 
     @property
     def first_key(self) -> Path:
         """The API key that `make up` shows; it stands in Kafka, so `reset` deletes it too."""
         return self.home / "first.key"
+
+    @property
+    def ledger(self) -> Path:
+        """The delivery log, an SQLite file; it is projected from Kafka, so `reset` deletes it too."""
+        return self.home / "ledger.db"
 
     @property
     def logs(self) -> Path:

@@ -101,11 +101,16 @@ def down(settings: LocalSettings, say: Say = silent) -> None:
 
 
 def reset(settings: LocalSettings, say: Say = silent) -> None:
-    """Stop both services and delete their data; downloads stay."""
+    """Stop both services and delete their data, and what stood in it; downloads stay.
+
+    The log of deliveries would take positions of the old Kafka for those of the next one.
+    """
     with _alone(settings, say):
         _stop(settings, say)
         shutil.rmtree(settings.data, ignore_errors=True)
-        settings.first_key.unlink(missing_ok=True)  # it stood in Kafka
+        ledger = [settings.ledger.with_name(settings.ledger.name + suffix) for suffix in ("", "-wal", "-shm")]
+        for file in (settings.first_key, *ledger):
+            file.unlink(missing_ok=True)
 
 
 def status(settings: LocalSettings) -> list[Status]:

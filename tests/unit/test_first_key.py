@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import environment, stack
+from deploy.local import environment, programs, stack
 from deploy.local import settings as local_settings
+from deploy.local.__main__ import main
 from deploy.local.errors import StackError
 from deploy.local.first_key import first_key
 from deploy.local.settings import LocalSettings
@@ -25,10 +26,42 @@ def test_key_that_was_made_before_is_shown_again(settings: LocalSettings) -> Non
     assert first_key(settings) == "toc_known"
 
 
-def test_first_key_goes_when_what_it_stood_in_is_deleted(settings: LocalSettings) -> None:
-    settings.first_key.write_text("toc_known\n")
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("data/kafka/log", False),
+        ("first.key", False),
+        ("ledger.db", False),
+        ("ledger.db-wal", False),
+        ("ledger.db-shm", False),
+        ("authority/ca.pem", True),
+        ("keyring", True),
+        ("lib/kafka/kafka.jar", True),
+    ],
+)
+def test_what_stood_in_kafka_goes_when_its_data_is_deleted(
+    settings: LocalSettings, name: str, stays: bool
+) -> None:
+    """A key of the old Kafka admits nobody to the next one; a log of it skips the first records of the next one."""
+    file = settings.home / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("known\n")
     stack.reset(settings)
-    assert not settings.first_key.exists()
+    assert file.exists() == stays
+
+
+def test_nothing_is_deleted_while_a_program_runs(
+    settings: LocalSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (program, *_) = programs.local_fleet(settings).programs
+    program.process.start(["/bin/sleep", "600"], {})
+    try:
+        settings.first_key.write_text("toc_known\n")
+        assert main(["reset"]) == 1
+        assert "control would go on with what is deleted; run `make down`" in capsys.readouterr().err
+        assert settings.first_key.exists()
+    finally:
+        program.kill()
 
 
 def test_reason_is_told_and_nothing_kept_when_no_key_can_be_made(settings: LocalSettings) -> None:
