@@ -24,7 +24,7 @@ SOON_S: Final = 2.0 * tiers.seconds(tiers.SHORTEST)
 PATIENCE: Final = 2.0
 """In a process that does not keep up, whose queue takes this many times as long as all together is slow itself."""
 IDLE_LANES_MAX: Final = 10_000
-"""Paces of idle endpoints that are remembered; beyond it the longest idle are forgotten."""
+"""Lanes that are remembered; beyond it half of the idle ones, the first known, are forgotten with their paces."""
 
 
 class Waiting(Protocol):
@@ -94,6 +94,9 @@ class _Lane(Generic[W]):
     def __len__(self) -> int:
         return len(self.live) + len(self.due)
 
+    def idle(self, now_s: float) -> bool:
+        return not len(self) and not self.pace.in_flight and self.pace.held_until_s <= now_s
+
     def pop(self) -> W:
         self.turns += 1
         due_turn = self.turns % DUE_EVERY == 0
@@ -125,6 +128,7 @@ class Lanes(Generic[W]):
         ] = {}  # endpoints that had work of a crowd; some may have none left
         self._ready: deque[str] = deque()
         self._held: list[tuple[float, str]] = []
+        self._forget_at = IDLE_LANES_MAX
 
     @property
     def in_flight(self) -> int:
@@ -140,8 +144,8 @@ class Lanes(Generic[W]):
         """Queue a delivery at the end of its lane."""
         lane = self._lanes.get(work.endpoint)
         if lane is None:
+            self._forget_idle(now_s)
             lane = self._lanes[work.endpoint] = _Lane()
-            self._forget_idle()
         (lane.live if work.live else lane.due).add(work)
         self._crowds.setdefault(work.crowd, set()).add(work.endpoint)
         self._waiting += 1
@@ -281,12 +285,14 @@ class Lanes(Generic[W]):
         lane.ready = bool(len(lane))
         return lane.ready
 
-    def _forget_idle(self) -> None:
-        if len(self._lanes) <= IDLE_LANES_MAX:
+    def _forget_idle(self, now_s: float) -> None:
+        if len(self._lanes) < self._forget_at:
             return
-        idle = [name for name, lane in self._lanes.items() if not len(lane) and not lane.pace.in_flight]
+        idle = [name for name, lane in self._lanes.items() if lane.idle(now_s)]
         for name in idle[: len(idle) // 2 + 1]:
             del self._lanes[name]
+        # Where hardly any is idle, the next is not looked for with every new lane: that takes milliseconds.
+        self._forget_at = max(IDLE_LANES_MAX, len(self._lanes) + IDLE_LANES_MAX // 8)
 
 
 def _wait_s(waiting: int, rate: float, *, stuck: float) -> float:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.delivery import lanes as lanes_module
 from consumers.delivery.lanes import DUE_EVERY, SOON_S, Lanes
 from consumers.delivery.pace import CEILING, FLOOR, START, Pace
 
@@ -228,6 +229,44 @@ def test_removed_partitions_leave_nothing_behind() -> None:
         assert item.crowd in ("p1", "p2")
         lanes.done(item.endpoint, "neutral", started_s=0.0, now_s=0.0)
     assert lanes.remove({"p0", "p3"}) == []
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few lanes are remembered."""
+    monkeypatch.setattr(lanes_module, "IDLE_LANES_MAX", 3)
+
+
+@pytest.mark.usefixtures("few")
+def test_lane_that_has_work_is_never_forgotten_however_many_there_are() -> None:
+    """Ten thousand endpoints wait at once when one event is for all of them and nothing may be sent."""
+    items = [Item(f"e{number}") for number in range(8)]
+    lanes = filled(*items)
+    assert drain(lanes) == items
+    assert lanes.remove({"p0"}) == []
+    for item in items:
+        lanes.done(item.endpoint, "neutral", started_s=0.0, now_s=0.0)
+    assert lanes.in_flight == 0
+
+
+@pytest.mark.usefixtures("few")
+def test_idle_lanes_beyond_the_most_that_are_remembered_are_forgotten() -> None:
+    lanes = served(1, a=1, b=1, c=1, d=1)
+    assert len(lanes.lengths()) <= 3
+    assert "d" in lanes.lengths()
+
+
+@pytest.mark.usefixtures("few")
+def test_endpoint_that_asked_for_a_pause_has_it_though_idle_lanes_are_forgotten() -> None:
+    lanes = filled(Item("a"))
+    lanes.take(0.0)
+    lanes.done("a", "overload", started_s=0.0, now_s=0.0, retry_after_s=10.0)
+    for number in range(8):
+        lanes.add(Item(f"e{number}"), 1.0)
+    drain(lanes, 1.0)
+    lanes.add(Item("a"), 1.0)
+    assert lanes.take(9.9) is None
+    assert lanes.take(10.0) == Item("a")
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=200), st.integers(1, 20))
