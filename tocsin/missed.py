@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, cast
 
 from tocsin import deliveries, fanout, filters, intake, patterns
-from tocsin.errors import Undecodable
+from tocsin.errors import ConfigurationError, Undecodable
 from tocsin.intake import Arrived
 from tocsin.kafka import groups, partitioner, snapshot
 from tocsin.kafka.codec import Decoder, Headers
@@ -70,6 +70,10 @@ class Search:
         subscription: Whose; what it wants today counts, whether it is active or not.
         since_ms: The period's first moment by the events' own times in Kafka, milliseconds since the epoch.
         until_ms: The first moment after it; None for now.
+
+    Raises:
+        ConfigurationError: The subscription is of a system that this installation does not have.
+        FilterInvalid: Nobody can read what it wants.
     """
 
     def __init__(
@@ -84,6 +88,10 @@ class Search:
     ) -> None:
         if subscription.filters is not None:
             filters.predicate(subscription.filters)
+        if subscription.system not in systems:
+            raise ConfigurationError(
+                f"schemas/{subscription.system}", "", f"is not there, and {subscription.id} is of this system"
+            )
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._decoder = Decoder(registry)

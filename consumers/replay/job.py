@@ -91,17 +91,21 @@ class Job:
         """
         course = self._begin() if checkpoint is None else self._resume(checkpoint)
         try:
+            self._pursue(course)
+        except _Unwritable as error:
+            _log.error("job %s has failed: %s", self._request.job, error)
+            self._save(course, "failed", str(error))
+        else:
+            _log.info("job %s: %d of %d replayed", self._request.job, course.replayed, course.selected)
+
+    def _pursue(self, course: Course) -> None:
+        try:
             if self._request.kind != "purge":
                 self._replay(course)
             self._save(course, "done")
         except Halted:
             self._save(course, _HALTED[self._host.wanted()])
             raise
-        except _Unwritable as error:
-            _log.error("job %s has failed: %s", self._request.job, error)
-            self._save(course, "failed", str(error))
-        else:
-            _log.info("job %s: %d of %d replayed", self._request.job, course.replayed, course.selected)
 
     def _begin(self) -> Course:
         begun_at = _now_ms()

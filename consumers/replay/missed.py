@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from consumers.replay.source import Found, Refused, Settled
 from tocsin import deliveries, events, fanout, missed
 from tocsin.deliveries import Delivery, Progress
-from tocsin.errors import FilterInvalid
+from tocsin.errors import ConfigurationError, FilterInvalid
 from tocsin.fanout import FanOut
 from tocsin.jobs import ReplayRequest
 from tocsin.kafka import pipeline
@@ -93,7 +93,7 @@ class Missed:
                 since_ms=selection.since or 0,
                 until_ms=selection.until,
             )
-        except FilterInvalid as error:
+        except (ConfigurationError, FilterInvalid) as error:
             raise Refused(f"what {self._subscription.id} wants cannot be read: {error}") from error
 
 

@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from confluent_kafka import KafkaException
+
 from consumers.replay.job import Halted, Job
 from consumers.replay.queue import fault, next_jobs
 from consumers.replay.source import Refused
@@ -162,7 +164,13 @@ class Replaying:
             self._run(job, seat)
         except Refused as error:
             _log.error("job %s cannot be run: %s", job.request.job, error)
-            seat.save(_standing(job, "failed", str(error)))
+            seat.save(_standing(seat.job, "failed", str(error)))
+        except (Halted, KafkaUnavailable, RegistryUnavailable, KafkaException):
+            raise
+        except Exception as error:
+            # Whatever one job leads into, the others go on; taken up again, it would only come to the same.
+            _log.exception("job %s has failed", job.request.job)
+            seat.save(_standing(seat.job, "failed", f"{type(error).__name__}: {error}"))
 
     def _run(self, job: jobs.Job, seat: Seat) -> None:
         reason = fault(job.request)

@@ -86,6 +86,9 @@ class Seat:
         control: What the jobs topic says now is wanted of it; None if nobody ever said.
         rows: Makes its progress.
         trail: Makes what the audit is told: every change of its state, before anybody can see it.
+
+    Attributes:
+        job: The job, with the progress that was saved last.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class Seat:
         trail: Trail,
     ) -> None:
         self._tenure = tenure
-        self._job = job
+        self.job = job
         self._control = control
         self._rows = rows
         self._trail = trail
@@ -127,9 +130,9 @@ class Seat:
         Raises:
             Halted: It may not be written any longer.
         """
-        now = Job(self._job.request, progress, self._control())
-        told = entry(self._job, now)
+        now = Job(self.job.request, progress, self._control())
+        told = entry(self.job, now)
         if told is not None:
             self._tenure.write(self._trail.record(told))
         self._tenure.saved_at[progress.job] = self._tenure.write(self._rows.progress(progress))
-        self._job = now
+        self.job = now
