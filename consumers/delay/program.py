@@ -12,7 +12,6 @@ away and fetch them again, once a tier.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -32,8 +31,6 @@ from tocsin.kafka.writer import Outgoing, Writer, Written
 from tocsin.lifecycle import Stop
 from tocsin.telemetry import metrics
 from tocsin.telemetry.program import Telemetry
-
-_log = logging.getLogger("tocsin.delay")
 
 POLL_MOST_S: Final = 0.1
 OPEN_MOST: Final = 20_000
@@ -173,9 +170,6 @@ class Delaying:
         self._quarantine_now(record, reason)
 
     def _quarantine_now(self, record: Record, reason: str) -> None:
-        _log.error(
-            "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
-        )
         self._quarantine.put(record, reason, partial(self._finish, record))
 
     def _finish(self, record: Record) -> None:

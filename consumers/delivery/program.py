@@ -178,9 +178,6 @@ class Delivering:
         return Work(record, delivery, progress, identity, live=record.topic == self._live_topic)
 
     def _set_aside(self, record: Record, reason: str) -> None:
-        _log.error(
-            "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
-        )
         self._quarantine.put(record, reason, lambda: self.reader.finish(record))
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -17,8 +16,6 @@ from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Record
 from tocsin.kafka.topics import MESSAGE_MAX_BYTES
 from tocsin.kafka.writer import Outgoing, Writer, Written
-
-_log = logging.getLogger("tocsin.router")
 
 OPEN_MOST_BYTES: Final = 32 << 20
 """Deliveries not yet acknowledged; one event for ten thousand subscriptions must not fill the memory."""
@@ -74,9 +71,6 @@ class Outbox:
 
     def set_aside(self, record: Record, reason: str, effects: Effects) -> None:
         """Write a record to quarantine as one of its event's effects."""
-        _log.error(
-            "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
-        )
         effects.begin()
         self._quarantine.put(record, reason, effects.end)
 

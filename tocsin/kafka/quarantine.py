@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from tocsin.kafka import pipeline
@@ -25,15 +26,19 @@ class Quarantine:
         self._writer = writer
         self._topic = topics.quarantine
         self._program = program
+        self._log = logging.getLogger(f"tocsin.{program}")
         self.taken = Counter()
         self._encode = pipeline.encoder(registry, topics, "quarantined")
 
     def put(self, record: Record, reason: str, done: Callable[[], None]) -> None:
-        """Set a record aside; `done` is called once that is acknowledged.
+        """Set a record aside and tell so; `done` is called once that is acknowledged.
 
         If it can never be, the writer fails and with it the program: committing past a record that stands
         nowhere would lose it.
         """
+        self._log.error(
+            "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
+        )
         self.taken.add(record.topic)
         reason = reason[:REASON_MAX_CHARS]
         source = f"{record.topic}/{record.partition}/{record.offset}"
