@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumers.replay import job as job_module
 from consumers.replay.job import Halted, Job
 from consumers.replay.missed import Missed
 from consumers.replay.program import Replaying
@@ -83,7 +82,7 @@ class Host:
 def test_job_with_a_write_that_is_refused_for_good_has_failed(
     pause_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_module.snapshot, "ends", lambda settings, topic: {0: 0})
+    monkeypatch.setattr("tocsin.kafka.snapshot.ends", lambda settings, topic: {0: 0})
     host = Host(pause_at)
     Job(REQUEST, Letters(), settings=load(), writer=cast(Writer, Refusing()), host=host).run(None)
     assert [progress.state for progress in host.saved] == ["running", "failed"]
