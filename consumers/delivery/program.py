@@ -299,6 +299,7 @@ class Delivering:
             self._decide(work, decision, attempts.without_post(work, decision, _now_ms()))
         else:
             work.task = self._loop.create_task(self._attempt(work, endpoint))
+            work.task.add_done_callback(self._attempted)
 
     def _wait_again(self, work: Work) -> None:
         """Let a work that had its turn wait for another; forget it if its partition is handed back."""
@@ -306,6 +307,11 @@ class Delivering:
             self._unmatched.append(work)
         else:
             self._release(work)
+
+    def _attempted(self, task: asyncio.Task[None]) -> None:
+        """What an attempt raises ends the program: nobody waits for the task, and its work stays open."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed = error
 
     async def _attempt(self, work: Work, endpoint: Endpoint) -> None:
         started_s, started_ms = time.monotonic(), _now_ms()
@@ -352,9 +358,6 @@ class Delivering:
             decision = schedule.interrupted(work.progress)
             duration_s = time.monotonic() - started_s
             attempt = attempts.cut(work, decision, endpoint, started_ms=started_ms, duration_s=duration_s)
-        except BaseException as error:
-            self.failed = error
-            raise
         finally:
             work.task = None
             self._end(work, signal, started_s, retry_after_s)

@@ -14,6 +14,7 @@ from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoints, Refused
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.outbox import Outbox
+from consumers.delivery.outcome import Answered, Outcome
 from consumers.delivery.program import STARTS_A_TURN, Delivering
 from consumers.delivery.transport import Unsent
 from consumers.delivery.warmup import Warmup
@@ -97,11 +98,31 @@ class Never:
     def request_headers(self, *_: Any) -> list[tuple[str, str]]:
         return []
 
-    async def post(self, *, may_send: Callable[[], bool], **_: Any) -> None:
+    async def post(self, *, may_send: Callable[[], bool], **_: Any) -> Outcome:
         if not may_send():
             raise Unsent
         self.posts += 1
-        await asyncio.Event().wait()
+        return await asyncio.get_running_loop().create_future()
+
+
+class Answering(Never):
+    """An endpoint that takes what it is sent."""
+
+    shown_url, generation, schedule = "https://example.com/", 0, ("1m",)
+
+    async def post(self, **_: Any) -> Answered:
+        self.posts += 1
+        return Answered(200, (), b"", body_complete=True, duration_s=0.01)
+
+    def shown_headers(self, *_: Any) -> dict[str, str]:
+        return {}
+
+
+class Broken(Silent):
+    """An outbox that cannot encode what was decided."""
+
+    def attempt(self, record: Record, *_: Any) -> None:
+        raise ValueError("the attempt cannot be encoded")
 
 
 def read(epoch: int, endpoint: str = "wh") -> Work:
@@ -188,6 +209,24 @@ def test_nothing_is_sent_after_the_lease_ran_out_before_the_first_step_and_all_o
         return [*seen, never.posts, lanes.in_flight]
 
     assert asyncio.run(run()) == [0, 0, 1, 1]
+
+
+def test_what_goes_wrong_after_the_answer_ends_the_program() -> None:
+    """Else its offset would stand still, and everybody's with it, until somebody restarts the process."""
+
+    async def run() -> BaseException | None:
+        member = Member()
+        delivering = delivering_for(member, Broken(), Answering(), Lanes[Work](10))
+        delivering._begin([PART])
+        delivering._warm(PART, [])
+        work = read(member.epoch)
+        delivering._take([work])
+        assert work.task is not None
+        await asyncio.wait([work.task])
+        await asyncio.sleep(0)
+        return delivering.failed
+
+    assert isinstance(asyncio.run(run()), ValueError)
 
 
 def test_many_that_may_start_leave_the_loop_turns_for_answers() -> None:
