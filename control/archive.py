@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +18,7 @@ from confluent_kafka import Message
 from control import newest
 from control.cursor import Position
 from control.newest import Place
+from control.page import Spot
 from control.reading import Check
 from tocsin import audit, missed, purges, quarantined, tally
 from tocsin.audit import Entry
@@ -124,15 +125,22 @@ class Archive:
             check()
             yield newest.place(message), read(message)
 
-    def quarantined_at(self, partition: int, offset: int, check: Check) -> Quarantined | None:
-        """Return what is quarantined at a place, or None."""
-        topic, read = self._topics.quarantine, quarantined.reader(self._registry)
-        if not 0 <= offset < snapshot.ends(self._settings, topic).get(partition, 0):
-            return None
+    def quarantined_at(self, spots: Sequence[Spot | None], check: Check) -> list[Quarantined | None]:
+        """Return what is quarantined at some spots, in their order; None where nothing is."""
+        read = quarantined.reader(self._registry)
+        ends = snapshot.ends(self._settings, self._topics.quarantine)
+        found = list[Quarantined | None]()
+        for spot in spots:
+            check()
+            message = self._at(spot, check) if spot is not None and spot[1] < ends.get(spot[0], 0) else None
+            found.append(None if message is None else read(message))
+        return found
+
+    def _at(self, spot: Spot, check: Check) -> Message | None:
+        partition, offset = spot
         end, start = {partition: offset + 1}, {partition: offset}
-        for message in snapshot.read(self._settings, topic, end, start=start, idle=check):
-            return read(message) if message.offset() == offset else None
-        return None
+        records = snapshot.read(self._settings, self._topics.quarantine, end, start=start, idle=check)
+        return next((each for each in records if each.offset() == offset), None)
 
     def redriven(self, check: Check) -> frozenset[str]:
         """Return the ids of the quarantined records that were sent back."""

@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from control.log_models import Fault, Moment, Paging, Text, WebhookId
+from control.page import SPOT
 from control.replay_models import RATE_MAX_PER_S, ReplaySelection
 from tocsin.jobs import DEFAULT_RATE_PER_S
 
 State = Literal["never", "dead", "waiting"]
 
 Why = Annotated[str, Field(min_length=1, max_length=500)]
-QuarantineId = Annotated[str, Field(pattern=r"^[0-9]{1,9}-[0-9]{1,15}$")]
+QuarantineId = Annotated[str, Field(pattern=f"^{SPOT}$")]
 REDRIVEN_MAX = 50
 
 

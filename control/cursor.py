@@ -46,9 +46,14 @@ def required(organization: str, listing: str, cursor: str | None) -> Position | 
         return None
     position = decode(organization, listing, cursor)
     if position is None:
-        fault = Fault(field="after", reason="is not the `next` of a page of this listing and organization")
-        raise Problem(400, "invalid_parameter", f"after: {fault.reason}", errors=[fault])
+        raise invalid()
     return position
+
+
+def invalid() -> Problem:
+    """Return the answer to an `after` that is no cursor."""
+    fault = Fault(field="after", reason="is not the `next` of a page of this listing and organization")
+    return Problem(400, "invalid_parameter", f"after: {fault.reason}", errors=[fault])
 
 
 def _check(organization: str, listing: str, text: bytes) -> bytes:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from control import cursor
-from control.cursor import Position
 from control.newest import Place
 
 T = TypeVar("T")
 
+Spot = tuple[int, int]
+"""A partition, and an offset in it."""
+
 LOOKED_MAX: Final = 10_000
 """How many records a page looks at, found or not."""
+SPOT: Final = "[0-9]{1,9}-[0-9]{1,15}"
+"""A spot as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,12 @@ def after(organization: str, listing: str, given: str | None) -> Place | None:
         Problem: 400, it is no cursor of this organization's in this listing.
     """
     position = cursor.required(organization, listing, given)
-    return None if position is None else _place(position)
+    if position is None:
+        return None
+    found = spot(position[1])
+    if found is None:
+        raise cursor.invalid()
+    return Place(position[0], *found)
 
 
 def told(organization: str, listing: str, place: Place | None) -> str | None:
@@ -70,6 +80,9 @@ def told(organization: str, listing: str, place: Place | None) -> str | None:
     return cursor.encode(organization, listing, (place.timestamp_ms, f"{place.partition}-{place.offset}"))
 
 
-def _place(position: Position) -> Place:
-    partition, _, offset = position[1].partition("-")
-    return Place(position[0], int(partition), int(offset))
+def spot(text: str) -> Spot | None:
+    """Return the spot that a text names, or None if it names none."""
+    if re.fullmatch(SPOT, text, re.ASCII) is None:
+        return None
+    partition, _, offset = text.partition("-")
+    return int(partition), int(offset)

@@ -5,13 +5,13 @@ It belongs to the installation, not to an organization: what a record is about i
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from control import page, trail
 from control.archive_models import QuarantineQuery, Redrive
@@ -31,7 +31,6 @@ from tocsin.quarantined import Quarantined, outgoing
 
 PATH: Final = "/v1/quarantine"
 _LISTING: Final = "quarantine"
-_ID = re.compile(r"([0-9]{1,9})-([0-9]{1,15})", re.ASCII)
 
 
 async def list_(
@@ -54,8 +53,8 @@ async def list_(
 async def get(request: Request, caller: Operating, record_id: str) -> JSONResponse:
     """Show a quarantined record with its bytes."""
     services: Services = request.app.state.services
-    record = await services.reading.ask(
-        caller.organization, lambda check: _one(services, record_id, services.archive.redriven(check), check)
+    (record,) = await services.reading.ask(
+        caller.organization, lambda check: _named(services, [record_id], check)
     )
     if record is None:
         raise not_found("quarantined record")
@@ -78,13 +77,11 @@ async def redrive(
     """
     services: Services = request.app.state.services
     asked = read(Redrive, body)
-    try:
-        done, refused = await services.reading.ask(
-            caller.organization, lambda check: _sent_back(services, caller, asked, check)
-        )
-    except NotAcknowledged as error:
-        told = f"{error}; some may be sent back, the list of quarantined records will tell"
-        raise unavailable(told) from error
+    ids = list(dict.fromkeys(asked.ids))
+    # All is read before anything is written: reading that takes too long leaves nothing half done.
+    records = await services.reading.ask(caller.organization, lambda check: _named(services, ids, check))
+    found = dict(zip(ids, records, strict=True))
+    done, refused = await run_in_threadpool(_sent_back, services, caller, asked, found)
     return JSONResponse({"redriven": done, "refused": refused})
 
 
@@ -130,29 +127,51 @@ def _meant(record: Quarantined, query: QuarantineQuery) -> bool:
     )
 
 
-def _one(services: Services, record_id: str, redriven: Collection[str], check: Check) -> Quarantined | None:
-    match = _ID.fullmatch(record_id)
-    if match is None:
-        return None
-    record = services.archive.quarantined_at(int(match[1]), int(match[2]), check)
-    return record and replace(record, redriven=record.id in redriven)
+def _named(services: Services, ids: Collection[str], check: Check) -> list[Quarantined | None]:
+    """Return the records of these ids, in their order; None where there is none."""
+    redriven = services.archive.redriven(check)
+    return [
+        record and replace(record, redriven=record.id in redriven)
+        for record in services.archive.quarantined_at([page.spot(each) for each in ids], check)
+    ]
 
 
 def _sent_back(
-    services: Services, caller: Caller, asked: Redrive, check: Check
+    services: Services, caller: Caller, asked: Redrive, found: Mapping[str, Quarantined | None]
 ) -> tuple[list[str], dict[str, str]]:
+    """Send records back, one after the other, until one is not acknowledged: what is done is told all the same.
+
+    Raises:
+        Problem: 503, the first of them was not acknowledged.
+    """
     done, refused = list[str](), dict[str, str]()
-    redriven = services.archive.redriven(check)
-    for record_id in dict.fromkeys(asked.ids):
-        record = _one(services, record_id, redriven, check)
+    stopped = False
+    for record_id, record in found.items():
         reason = _refusal(record, services.topics, again=asked.again)
         if record is None or reason is not None:
             refused[record_id] = reason or ""
-            continue
-        services.outbox.back(outgoing(record))
-        services.trail.tell(trail.redrive(caller, record, asked.why, services.clock_ms()))
-        done.append(record_id)
+        elif stopped:
+            refused[record_id] = "it was not tried: Kafka does not answer now; ask again"
+        elif (doubt := _doubt(services, caller, record, asked.why)) is None:
+            done.append(record_id)
+        elif not done:
+            raise unavailable(f"{record_id}: {doubt}; none of the others was tried")
+        else:
+            refused[record_id], stopped = doubt, True
     return done, refused
+
+
+def _doubt(services: Services, caller: Caller, record: Quarantined, why: str) -> str | None:
+    """Send a record back and tell the audit; return what is not certain of that, or None."""
+    try:
+        services.outbox.back(outgoing(record))
+    except NotAcknowledged as error:
+        return f"it may or may not be sent back: {error}"
+    try:
+        services.trail.tell(trail.redrive(caller, record, why, services.clock_ms()))
+    except NotAcknowledged as error:
+        return f"it is sent back, but the audit may not know it and list it as still here: {error}"
+    return None
 
 
 def _refusal(record: Quarantined | None, topics: Topics, *, again: bool) -> str | None:

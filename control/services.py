@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -14,6 +14,7 @@ from control.directory import Directory
 from control.log import Log
 from control.models import Requests
 from control.newest import Place
+from control.page import Spot
 from control.reading import Check, Reading
 from control.recent import Recent
 from tocsin import health, sealing
@@ -83,7 +84,7 @@ class Archive(Protocol):
         self, before: Place | None, check: Check
     ) -> Iterator[tuple[Place, Quarantined | None]]: ...
 
-    def quarantined_at(self, partition: int, offset: int, check: Check) -> Quarantined | None: ...
+    def quarantined_at(self, spots: Sequence[Spot | None], check: Check) -> list[Quarantined | None]: ...
 
     def redriven(self, check: Check) -> frozenset[str]: ...
 

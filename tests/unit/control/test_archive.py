@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from control import asking, page
+from control import asking, cursor, page
 from control.app import create_app
 from control.directory import Directory
 from control.newest import Place
+from control.page import Spot
 from control.reading import OWN_MAX, Check, Reading
 from tests.unit.control import world
 from tests.unit.control.archive_world import change, letter, looked, quarantined
@@ -33,10 +35,13 @@ from tests.unit.control.world import (
     MemoryTrail,
     make_services,
 )
-from tocsin.errors import FilterInvalid, KafkaUnavailable, RegistryUnavailable
+from tocsin.audit import Entry
+from tocsin.errors import FilterInvalid, KafkaUnavailable, NotAcknowledged, RegistryUnavailable
 from tocsin.http.problems import Problem
 from tocsin.jobs import ReplayRequest
+from tocsin.kafka.writer import Outgoing
 from tocsin.purges import Purge
+from tocsin.quarantined import Quarantined
 from tocsin.selection import Selection
 from tocsin.wire.systems import Systems
 
@@ -319,7 +324,99 @@ def test_quarantined_records_go_back_once_and_the_audit_hears_of_each(
         assert refused.status_code == 400, names
     away = TestClient(create_app(replace(services, trail=AwayTrail())))
     untold = post(away, "quarantine/redrive", world.OPERATOR, ids=["0-1"], why="w")
-    assert (untold.status_code, "some may be sent back" in untold.json()["detail"]) == (503, True)
+    assert (untold.status_code, "0-1: it is sent back, but the audit" in untold.json()["detail"]) == (
+        503,
+        True,
+    )
+
+
+class Ending:
+    """Acknowledges two writes, and none from then on."""
+
+    def __init__(self) -> None:
+        self.left = 2
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise NotAcknowledged("no acknowledgement within 5 s")
+
+
+class EndingOutbox(MemoryOutbox):
+    def __init__(self) -> None:
+        super().__init__()
+        self._ending = Ending()
+
+    def back(self, record: Outgoing) -> None:
+        self._ending.spend()
+        super().back(record)
+
+
+class EndingTrail(MemoryTrail):
+    def __init__(self) -> None:
+        super().__init__()
+        self._ending = Ending()
+
+    def tell(self, entry: Entry) -> None:
+        self._ending.spend()
+        super().tell(entry)
+
+
+@pytest.mark.parametrize(
+    ("outbox", "trail", "doubt"),
+    [
+        (EndingOutbox(), MemoryTrail(), "it may or may not be sent back"),
+        (MemoryOutbox(), EndingTrail(), "it is sent back, but the audit may not know it"),
+    ],
+    ids=["record", "audit"],
+)
+def test_redrive_that_ends_half_way_tells_what_is_done_and_what_was_not_tried(
+    systems: Systems,
+    directory: Directory,
+    archive: MemoryArchive,
+    outbox: MemoryOutbox,
+    trail: MemoryTrail,
+    doubt: str,
+) -> None:
+    services = make_services(
+        systems, directory, MemoryStore(directory), outbox=outbox, archive=archive, trail=trail
+    )
+    archive.records += [quarantined(number) for number in range(1, 5)]
+    ids = ["0-1", "0-2", "0-3", "0-4", "0-5"]
+    answer = post(TestClient(create_app(services)), "quarantine/redrive", world.OPERATOR, ids=ids, why="w")
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["redriven"] == ["0-1", "0-2"]
+    assert {name: reason.partition(",")[0].partition(":")[0] for name, reason in told["refused"].items()} == {
+        "0-3": doubt.partition(",")[0],
+        "0-4": "it was not tried",
+        "0-5": "there is no such record",
+    }
+    assert told["refused"]["0-3"].startswith(doubt)
+
+
+def test_redrive_that_cannot_read_everything_sends_nothing_back(
+    systems: Systems, directory: Directory, outbox: MemoryOutbox
+) -> None:
+    class Ended(MemoryArchive):
+        def quarantined_at(self, spots: Sequence[Spot | None], check: Check) -> list[Quarantined | None]:
+            for spot in spots:
+                super().quarantined_at([spot], check)
+                self.error = KafkaUnavailable("canary:9092")
+            return []
+
+    archive = Ended(records=[quarantined(1), quarantined(2)])
+    services = make_services(systems, directory, MemoryStore(directory), outbox=outbox, archive=archive)
+    api = TestClient(create_app(services))
+    answer = post(api, "quarantine/redrive", world.OPERATOR, ids=["0-1", "0-2"], why="w")
+    assert (answer.status_code, outbox.returned) == (503, [])
+
+
+def test_cursor_that_names_no_place_is_400(logged: TestClient) -> None:
+    """Its check is no secret: whoever makes one is answered as for any other text."""
+    after = cursor.encode("acme", "audit", (5, "abc"))
+    answer = get(logged, "audit", after=after)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
 
 
 @pytest.mark.parametrize("error", [KafkaUnavailable("canary:9092"), RegistryUnavailable("canary")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from control.cursor import Position
 from control.directory import Directory
 from control.log import Log
 from control.newest import Place
+from control.page import Spot
 from control.reading import Check, Reading
 from control.services import Jobs, Outbox, Services, Store, Trail
 from tocsin import jobs, keys, purges, secrets, tally
@@ -334,9 +335,13 @@ class MemoryArchive:
             if before is None or place < before:
                 yield place, record
 
-    def quarantined_at(self, partition: int, offset: int, check: Check) -> Quarantined | None:
-        self._answer(check)
-        return next((each for each in self.records if each.id == f"{partition}-{offset}"), None)
+    def quarantined_at(self, spots: Sequence[Spot | None], check: Check) -> list[Quarantined | None]:
+        known = {(each.partition, each.offset): each for each in self.records}
+        found = list[Quarantined | None]()
+        for spot in spots:
+            self._answer(check)
+            found.append(known.get(spot) if spot is not None else None)
+        return found
 
     def redriven(self, check: Check) -> frozenset[str]:
         self._answer(check)
