@@ -69,6 +69,10 @@ def check(event: Event) -> None:
         _check_text(name, value)
     if event.time.tzinfo is None:
         raise EventInvalid("time", "needs a time zone")
+    try:
+        event.time.astimezone(UTC)
+    except OverflowError:
+        raise EventInvalid("time", "is outside of the years 1 to 9999 in UTC") from None
 
 
 def is_attribute(name: str) -> bool:
@@ -113,7 +117,7 @@ def from_headers(
     An absent `ce_id` becomes one made of where the record lies, never a random one: read again, it is the same.
 
     Raises:
-        Undecodable: A required attribute is missing or cannot travel.
+        Undecodable: A required attribute is missing or cannot travel, whatever the headers hold.
     """
     found: dict[str, str] = {}
     for name, value in headers:
@@ -157,15 +161,17 @@ def rfc3339(moment: datetime) -> str:
 
 
 def _time(text: str | None, timestamp_ms: int) -> datetime:
-    if text is None:
-        return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    # Near the ends of the calendar the way to UTC leads out of it, and a record's own time may be any number.
     try:
+        if text is None:
+            return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Undecodable("header ce_time is not RFC 3339") from error
-    if moment.tzinfo is None:
-        raise Undecodable("header ce_time has no time zone")
-    return moment.astimezone(UTC)
+        if moment.tzinfo is None:
+            raise Undecodable("header ce_time has no time zone")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        what = "header ce_time" if text is not None else "header ce_time is missing, and the record's time"
+        raise Undecodable(f"{what} is not RFC 3339 in the years 1 to 9999") from error
 
 
 def _check_text(name: str, value: object) -> None:

@@ -19,9 +19,11 @@ from confluent_kafka import Message
 from deploy.local.stack import Stack
 from tests.harness.installation import Installation, free_port, header, installation
 from tocsin import deliveries, subscriptions
+from tocsin.access import RegistryAccess
 from tocsin.deliveries import Delivery
 from tocsin.kafka import pipeline
 from tocsin.kafka.codec import Encoder
+from tocsin.kafka.registry_http import RegistryHttp
 from tocsin.kafka.writer import Outgoing
 from tocsin.publisher import Acknowledged, Publisher
 from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription
@@ -154,6 +156,20 @@ def sound_value(own: Installation, event_type: str = TYPE) -> bytes:
     return Encoder(own.registry, own.topics.events(SYSTEM), known.schema)(known.example)
 
 
+FOREIGN: Final[Mapping[str, Any]] = {"string": "string", "union": ["null", "string"]}
+"""Schemas that others may register."""
+
+
+def framed(own: Installation, schema: Any) -> bytes:
+    """Register a schema of somebody else's, which the registry takes, and return a value with its id."""
+    http = RegistryHttp(own.settings.registry, 5.0, RegistryAccess())
+    body = {"schema": json.dumps(schema), "schemaType": "AVRO"}
+    answer = http.ask(
+        "POST", "subjects", f"{own.settings.topic_prefix}-{uuid.uuid4().hex}", "versions", body=body
+    )
+    return b"\x00" + int(answer["id"]).to_bytes(4, "big") + b"\x02a"
+
+
 @pytest.fixture(scope="module")
 def routing(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation with a router, whose subscriptions are one organization's each but for acme's."""
@@ -163,6 +179,7 @@ def routing(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         subscribe(made, subscription("large", organization="large"))
         subscribe(made, subscription("before", organization="table"))
         made.write(Outgoing(made.topics.subscriptions, b"poison", b"\x07poison"))
+        made.write(Outgoing(made.topics.subscriptions, b"foreign", framed(made, FOREIGN["string"])))
         subscribe(made, subscription("after", organization="table"))
         made.start("router")
         yield made
@@ -230,12 +247,16 @@ def test_event_becomes_one_delivery_for_each_subscription_that_wants_it(own: Ins
         pytest.param(b"{}", {}, "magic byte", id="magic byte"),
         pytest.param(b"\x00\x7f\xff\xff\xff\x02", {}, "unknown schema id", id="schema id"),
         pytest.param(b"\x00\x00", {}, "truncated", id="truncated"),
+        pytest.param("string", {}, "not a record", id="schema of no record"),
+        pytest.param("union", {}, "not a record", id="schema of a union"),
         pytest.param("cut", {}, "not tocsin.", id="cut off"),
         pytest.param("sound", {"ce_organization": None}, "ce_organization is missing", id="no organization"),
         pytest.param("sound", {"ce_type": None}, "ce_type is missing", id="no type"),
         pytest.param("sound", {"ce_type": b"no.such"}, "no event type of", id="unknown type"),
         pytest.param("sound", {"ce_type": OTHER_TYPE.encode()}, "the value is a", id="another type's value"),
         pytest.param("sound", {"ce_time": b"yesterday"}, "ce_time", id="time"),
+        pytest.param("sound", {"ce_time": b"0001-01-01T00:00:00+14:00"}, "ce_time", id="before the calendar"),
+        pytest.param("sound", {"ce_time": b"9999-12-31T23:59:59-14:00"}, "ce_time", id="after the calendar"),
         pytest.param("sound", {"ce_source": b"\xff"}, "UTF-8", id="not UTF-8"),
     ],
 )
@@ -243,8 +264,9 @@ def test_poison_is_quarantined_with_its_reason_and_routing_goes_on(
     routing: Installation, value: bytes | str | None, headers: dict[str, bytes | None], reason: str
 ) -> None:
     sound = sound_value(routing)
-    raw = sound if value == "sound" else sound[:-3] if value == "cut" else value
-    assert not isinstance(raw, str)
+    raw = value
+    if isinstance(raw, str):
+        raw = {"sound": sound, "cut": sound[:-3]}.get(raw) or framed(routing, FOREIGN[raw])
     (where,) = routing.write(event_record(routing, raw, **headers))
     source = f"{routing.topics.events(SYSTEM)}/{where.partition}/{where.offset}"
     (found,) = routing.wait_for(
@@ -387,7 +409,7 @@ def test_event_waits_while_the_registry_does_not_answer(own: Installation) -> No
         own.another("router", TOCSIN_REGISTRY=gate.url)
         gate.close()
         (event,) = publish(own)
-        until(lambda: "does not answer" in own.fleet.programs[0].process.log_file.read_text())
+        until(lambda: "does not answer" in own.fleet.programs[0].process.said())
         gate.open()
         assert [delivery.event_id for delivery in routed(own, 1)] == [event.event_id]
     assert own.read(own.topics.quarantine) == []

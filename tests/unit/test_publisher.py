@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -60,6 +60,8 @@ def test_data_that_does_not_fit_is_refused_naming_the_field(
         ({"id": "x" * (events.ATTRIBUTE_MAX_BYTES + 1)}, "id"),
         ({"subject": "\x00"}, "subject"),
         ({"time": datetime(2026, 1, 1)}, "time"),
+        ({"time": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))}, "time"),
+        ({"time": datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))}, "time"),
         ({"extensions": {"Upper": "x"}}, "Upper"),
         ({"extensions": {"source": "x"}}, "source"),
     ],

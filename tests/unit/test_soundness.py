@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
 from control.representation import shown
 from tests.unit.test_sealing import OLD, PLAIN, SYSTEMS, TOPIC
-from tocsin import deliveries, soundness, subscriptions
+from tocsin import deliveries, events, soundness, subscriptions
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy
 from tocsin.errors import Undecodable
@@ -87,6 +87,7 @@ def test_row_under_another_rows_key_is_poison() -> None:
 
 
 _TEXT: Final = st.text(max_size=60)
+_DAY: Final = timedelta(hours=23, minutes=59)
 _LONG: Final = st.integers(-(1 << 63), (1 << 63) - 1)
 _SECRET: Final = st.builds(
     StoredSecret, _TEXT, st.sampled_from(["old", "gone"]), st.binary(max_size=20), st.binary(max_size=64), _LONG,
@@ -194,6 +195,38 @@ def test_offset_that_no_table_will_ever_reach_does_not_hold_a_delivery_for_ever(
     found = endpoints.find(lying, 1)
     assert isinstance(found, Refused)
     assert found.reason == "gone"
+
+
+_EVENT_HEADERS: Final = st.fixed_dictionaries(
+    {"ce_type": st.just(b"drift.alert"), "ce_organization": st.just(b"acme")},
+    optional={
+        "ce_time": st.datetimes(timezones=st.timedeltas(-_DAY, _DAY).map(timezone))
+        .map(datetime.isoformat)
+        .map(str.encode)
+        | st.sampled_from([b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00"]),
+        "ce_id": st.binary(max_size=30),
+        "ce_source": st.none() | st.binary(max_size=30),
+    },
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=10).map("ce_{}".format), st.none() | st.binary(max_size=30), max_size=4),
+    _EVENT_HEADERS,
+    _LONG,
+)
+def test_event_from_any_headers_is_poison_or_can_travel_on(
+    others: dict[str, bytes | None], known: dict[str, bytes | None], timestamp_ms: int
+) -> None:
+    headers = list({**known, **others}.items())
+    try:
+        event = events.from_headers(headers, topic="t", partition=0, offset=0, timestamp_ms=timestamp_ms)
+    except Undecodable:
+        return
+    assert (
+        events.from_headers(events.to_headers(event), topic="t", partition=0, offset=0, timestamp_ms=0)
+        == event
+    )
 
 
 _HEADERS: Final = st.lists(

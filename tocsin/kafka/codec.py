@@ -119,9 +119,14 @@ class Decoder:
             )
             if schema.get("type") != "record":
                 raise Undecodable(f"schema {key} is not a record")
-            if self._wanted is not None and fullname(schema) != self._wanted:
-                raise Undecodable(f"a {fullname(schema)} where a {self._wanted} belongs")
-            parsed = _parse(schema)
+            try:
+                name, parsed = fullname(schema), _parse(schema)
+            except Exception as error:  # a registry holds what others wrote: no name, types of another schema
+                raise Undecodable(
+                    f"schema {key} cannot be read: {type(error).__name__}: {error}"[:500]
+                ) from error
+            if self._wanted is not None and name != self._wanted:
+                raise Undecodable(f"a {name} where a {self._wanted} belongs")
             known = self._writers[key] = (schema, parsed, None if parsed == self._reader else self._reader)
         return known
 

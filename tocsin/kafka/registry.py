@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from tocsin import access
-from tocsin.errors import ConfigurationError, Undecodable
+from tocsin.errors import ConfigurationError, RegistryUnavailable, Undecodable
 from tocsin.kafka.registry_http import RegistryHttp, RegistrySaidNo
 from tocsin.settings import Settings
 
@@ -72,7 +72,7 @@ class Registry:
         """Return the schema with this id.
 
         Raises:
-            Undecodable: No schema has this id.
+            Undecodable: No schema has this id, or none of a record in Avro.
             RegistryUnavailable: No answer.
         """
         known = self._by_id.get(schema_id)
@@ -94,7 +94,14 @@ class Registry:
             raise Undecodable(f"unknown {what}: {error}") from error
         if found.get("schemaType", "AVRO") != "AVRO":
             raise Undecodable(f"{what} is {found['schemaType']}, not Avro")
-        parsed: dict[str, Any] = json.loads(found["schema"])
+        if not isinstance(found.get("schema"), str):
+            raise RegistryUnavailable(f"the registry answered without a schema for {what}")
+        try:
+            parsed = json.loads(found["schema"])
+        except (ValueError, RecursionError) as error:
+            raise Undecodable(f"{what} is not JSON") from error
+        if not isinstance(parsed, dict):
+            raise Undecodable(f"{what} is not a record")
         return parsed
 
     def _set_rule(self, subject: str, compatibility: str) -> None:

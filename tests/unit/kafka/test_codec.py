@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -93,6 +93,25 @@ def test_any_bytes_are_read_or_poison(garbage: bytes) -> None:
         Decoder(registry)(encoded[:5] + garbage)
     except Undecodable:
         return
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"type": "string"}, "not a record"),
+        ({}, "not a record"),
+        ({"type": "record", "fields": []}, "KeyError"),
+        ({"type": "record", "name": 5, "fields": []}, "TypeError"),
+        ({"type": "record", "name": "Thing", "fields": [{"name": "a", "type": "Elsewhere"}]}, "Elsewhere"),
+    ],
+)
+def test_value_of_a_schema_that_cannot_be_read_is_poison(
+    schema: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds = KnownSchemas()
+    monkeypatch.setattr(holds, "schema", lambda schema_id: schema)
+    with pytest.raises(Undecodable, match=why):
+        Decoder(cast(Any, holds))(encoded)
 
 
 def test_other_record_than_the_topic_holds_is_poison() -> None:
