@@ -33,6 +33,8 @@ from tocsin.telemetry import metrics
 from tocsin.telemetry.program import Telemetry
 
 POLL_MOST_S: Final = 0.1
+BLOCKED_POLL_S: Final = 0.005
+"""How long a poll waits while there is work that may not be done yet."""
 OPEN_MOST: Final = 20_000
 """Writes not yet acknowledged; above, due records wait for the broker instead of piling up in the client."""
 
@@ -117,7 +119,11 @@ class Delaying:
 
     def _timeout_s(self) -> float:
         # In whole milliseconds, rounded up: the client cuts fractions off, and would spin through the last one.
-        return math.ceil(1000 * self._waiting.wait_s(self._clock_ms(), POLL_MOST_S)) / 1000
+        wait_s = math.ceil(1000 * self._waiting.wait_s(self._clock_ms(), POLL_MOST_S)) / 1000
+        return wait_s if wait_s or self._may_send() else BLOCKED_POLL_S
+
+    def _may_send(self) -> bool:
+        return len(self._in_flight) < OPEN_MOST and self.reader.alive()
 
     def _hold(self, record: Record) -> None:
         try:
@@ -130,7 +136,7 @@ class Delaying:
 
     def _send_due(self) -> None:
         now_ms = self._clock_ms()
-        while len(self._in_flight) < OPEN_MOST and self.reader.alive():
+        while self._may_send():
             held = self._waiting.due(now_ms)
             if held is None:
                 return

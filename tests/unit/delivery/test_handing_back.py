@@ -102,7 +102,8 @@ class Never:
         if not may_send():
             raise Unsent
         self.posts += 1
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        return await never
 
 
 class Answering(Never):
