@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.unit.budget.edges import Shelf
 from tocsin import Publisher, events
-from tocsin.errors import ConfigurationError, EventInvalid, RegistryUnavailable
+from tocsin import publisher as module
+from tocsin.errors import ConfigurationError, EventInvalid, NotAcknowledged, RegistryUnavailable
 from tocsin.settings import Settings
 
 GOOD: dict[str, Any] = {
@@ -82,6 +84,28 @@ def test_unknown_event_type_is_refused_with_the_nearest_one(publisher: Publisher
 def test_unknown_system_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigurationError, match="governlayer"):
         Publisher("nobody", source="/test", settings=NOBODY_LISTENS)
+
+
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    """A publisher whose registry answers; its broker does not, so that each event fails after half a second."""
+    monkeypatch.setattr(module, "Registry", lambda *_, **__: Shelf())
+    with Publisher("governlayer", source="/test", settings=NOBODY_LISTENS, timeout_s=0.5) as made:
+        yield made
+
+
+def test_caller_who_has_given_up_takes_no_answer_from_others(unheard: Publisher) -> None:
+    """A task that is cancelled in `publish_async` cancels its future; then the delivery report arrives."""
+    assert unheard.send("drift.alert", GOOD, organization="acme").cancel()
+    for _ in range(2):
+        with pytest.raises(NotAcknowledged):
+            unheard.send("drift.alert", GOOD, organization="acme").result(10.0)
+
+
+def test_closed_publisher_says_so_instead_of_waiting_for_ever(unheard: Publisher) -> None:
+    unheard.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        unheard.send("drift.alert", GOOD, organization="acme")
 
 
 def test_registry_that_does_not_answer_is_told_apart_from_bad_data(publisher: Publisher) -> None:
