@@ -30,7 +30,9 @@ async def list_(
     services: Services = request.app.state.services
     after = page.after(caller.organization, _LISTING, query.after)
     found = await services.reading.ask(
-        caller.organization, lambda check: _found(services, caller.organization, query, after, check)
+        caller.organization,
+        lambda check: _found(services, caller.organization, query, after, check),
+        less="ask for a shorter time, with `since` and `until`",
     )
     return JSONResponse(
         {

@@ -63,6 +63,7 @@ async def look(
             lambda check: services.archive.undelivered(
                 webhook, since_ms=since_ms, until_ms=until_ms, after=after, limit=limit, check=check
             ),
+            less="ask for a shorter time",
         )
     except FilterInvalid as error:
         told = f"what the webhook wants cannot be read ({error}): change its filters"

@@ -85,7 +85,9 @@ def shown(letter: DeadLetter) -> dict[str, Any]:
 
 async def _counted(services: Services, selection: Selection) -> Tally:
     return await services.reading.ask(
-        selection.organization or "", lambda check: services.archive.count(selection, check)
+        selection.organization or "",
+        lambda check: services.archive.count(selection, check),
+        less="ask for a shorter time, or one webhook",
     )
 
 

@@ -31,6 +31,7 @@ from tocsin.quarantined import Quarantined, outgoing
 
 PATH: Final = "/v1/quarantine"
 _LISTING: Final = "quarantine"
+_LESS: Final = "ask again, for fewer: what was sent back is looked through from where that came to"
 
 
 async def list_(
@@ -40,7 +41,7 @@ async def list_(
     services: Services = request.app.state.services
     after = page.after(caller.organization, _LISTING, query.after)
     found = await services.reading.ask(
-        caller.organization, lambda check: _found(services, query, after, check)
+        caller.organization, lambda check: _found(services, query, after, check), less=_LESS
     )
     return JSONResponse(
         {
@@ -54,7 +55,7 @@ async def get(request: Request, caller: Operating, record_id: str) -> JSONRespon
     """Show a quarantined record with its bytes."""
     services: Services = request.app.state.services
     (record,) = await services.reading.ask(
-        caller.organization, lambda check: _named(services, [record_id], check)
+        caller.organization, lambda check: _named(services, [record_id], check), less=_LESS
     )
     if record is None:
         raise not_found("quarantined record")
@@ -79,7 +80,9 @@ async def redrive(
     asked = read(Redrive, body)
     ids = list(dict.fromkeys(asked.ids))
     # All is read before anything is written: reading that takes too long leaves nothing half done.
-    records = await services.reading.ask(caller.organization, lambda check: _named(services, ids, check))
+    records = await services.reading.ask(
+        caller.organization, lambda check: _named(services, ids, check), less=_LESS
+    )
     found = dict(zip(ids, records, strict=True))
     done, refused = await run_in_threadpool(_sent_back, services, caller, asked, found)
     return JSONResponse({"redriven": done, "refused": refused})

@@ -28,6 +28,11 @@ OWN_MAX: Final = 2
 OPEN_MAX: Final = 12
 """Those of all."""
 ANSWER_MAX_S: Final = 15.0
+WAIT_MAX_S: Final = 5.0
+GRACE_S: Final = 1.0
+"""Whoever reads hears only between two records that it takes too long; after this Kafka is what does not answer."""
+_BUSY: Final = "too many ask for what has to be read in Kafka; ask again in a moment"
+_AWAY: Final = "Kafka does not answer now"
 
 _log = logging.getLogger("tocsin.control")
 
@@ -40,43 +45,59 @@ class Reading:
     """Reads for requests.
 
     Args:
-        answer_max_s: How long one question may take, its wait for a thread included.
+        answer_max_s: How long one question may be read for.
+        wait_max_s: How long it may wait for a thread before.
     """
 
-    def __init__(self, answer_max_s: float = ANSWER_MAX_S) -> None:
+    def __init__(self, answer_max_s: float = ANSWER_MAX_S, wait_max_s: float = WAIT_MAX_S) -> None:
         self._answer_max_s = answer_max_s
+        self._wait_max_s = wait_max_s
         self._threads = ThreadPoolExecutor(THREADS, "reading")
         self._open = Counter[str]()
         self._lock = threading.Lock()
 
-    async def ask(self, organization: str, question: Callable[[Check], T]) -> T:
+    async def ask(self, organization: str, question: Callable[[Check], T], *, less: str) -> T:
         """Return the answer to a question of an organization.
+
+        Args:
+            question: Reads, and calls its argument again and again meanwhile.
+            less: What whoever asks is told to do where that takes too long.
 
         Raises:
             Problem: 503, Kafka or the registry does not answer, it takes too long, or too many ask; 429, the
                 organization asks too much at once.
         """
         self._begin(organization)
-        until_s = time.monotonic() + self._answer_max_s
-
-        def check() -> None:
-            if time.monotonic() > until_s:
-                raise TooLong
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
 
         def answer() -> T:
-            check()
+            loop.call_soon_threadsafe(begun.set)
+            until_s = time.monotonic() + self._answer_max_s
+
+            def check() -> None:
+                if time.monotonic() > until_s:
+                    raise TooLong
+
             return question(check)
 
         future = self._threads.submit(answer)
         future.add_done_callback(lambda _: self._end(organization))
         try:
-            return await asyncio.wrap_future(future)
+            await asyncio.wait_for(begun.wait(), self._wait_max_s)
+        except TimeoutError as error:
+            future.cancel()
+            raise unavailable(_BUSY) from error
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self._answer_max_s + GRACE_S)
         except TooLong as error:
-            told = f"it takes longer than {self._answer_max_s:.0f} s to read; ask for a shorter time or one webhook"
-            raise unavailable(told) from error
+            # No `Retry-After`: asked again it takes as long.
+            told = f"it takes longer than {self._answer_max_s:.0f} s to read; {less}"
+            raise Problem(503, "takes_too_long", told) from error
+        except TimeoutError as error:
+            raise unavailable(_AWAY) from error
         except (KafkaUnavailable, RegistryUnavailable) as error:
             _log.error("what a request asks for cannot be read: %s", error)
-            raise unavailable("Kafka does not answer now") from error
+            raise unavailable(_AWAY) from error
 
     def close(self) -> None:
         """Let go of the threads; what is asked still is answered."""
@@ -88,7 +109,7 @@ class Reading:
                 told = f"{OWN_MAX} questions that are read in Kafka are open; wait for one of them"
                 raise Problem(429, "too_many_open", told, headers={"Retry-After": "5"})
             if self._open.total() >= OPEN_MAX:
-                raise unavailable("too many ask for what has to be read in Kafka; ask again in a moment")
+                raise unavailable(_BUSY)
             self._open[organization] += 1
 
     def _end(self, organization: str) -> None:

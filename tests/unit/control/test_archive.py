@@ -19,7 +19,7 @@ from control.app import create_app
 from control.directory import Directory
 from control.newest import Place
 from control.page import Spot
-from control.reading import OWN_MAX, Check, Reading
+from control.reading import GRACE_S, OWN_MAX, THREADS, Check, Reading
 from tests.unit.control import world
 from tests.unit.control.archive_world import change, letter, looked, quarantined
 from tests.unit.control.log_world import HOOK, OTHER_HOOK
@@ -455,7 +455,9 @@ def test_question_that_takes_too_long_ends_and_is_503(systems: Systems, director
     api = TestClient(create_app(replace(services, reading=Reading(answer_max_s=0.05))))
     for _ in range(OWN_MAX + 1):  # one after the other: what has ended is open no longer
         answer = get(api, "audit")
-        assert (answer.status_code, "takes longer" in answer.json()["detail"]) == (503, True)
+        assert (answer.status_code, answer.json()["code"]) == (503, "takes_too_long")
+        assert "takes longer" in answer.json()["detail"]
+        assert "retry-after" not in answer.headers
 
 
 def test_organization_that_asks_too_much_at_once_holds_up_itself_and_nobody_else() -> None:
@@ -463,19 +465,51 @@ def test_organization_that_asks_too_much_at_once_holds_up_itself_and_nobody_else
 
     async def ask() -> tuple[int, str]:
         open_ = [
-            asyncio.create_task(reading.ask("acme", lambda check: go_on.wait(10.0))) for _ in range(OWN_MAX)
+            asyncio.create_task(reading.ask("acme", lambda check: go_on.wait(10.0), less=""))
+            for _ in range(OWN_MAX)
         ]
         await asyncio.sleep(0)
         with pytest.raises(Problem) as refused:
-            await reading.ask("acme", lambda check: None)
-        answer = await reading.ask("rival", lambda check: "answered meanwhile")
+            await reading.ask("acme", lambda check: None, less="")
+        answer = await reading.ask("rival", lambda check: "answered meanwhile", less="")
         go_on.set()
         assert await asyncio.gather(*open_) == [True] * OWN_MAX
-        await reading.ask("acme", lambda check: None)
+        await reading.ask("acme", lambda check: None, less="")
         return refused.value.status, answer
 
     assert asyncio.run(ask()) == (429, "answered meanwhile")
     reading.close()
+
+
+def test_question_that_gets_no_thread_or_no_word_of_kafka_is_not_told_to_ask_for_less() -> None:
+    go_on = threading.Event()
+
+    def hang(check: Check) -> bool:
+        return go_on.wait(10.0)
+
+    async def refused(reading: Reading, organization: str) -> str:
+        with pytest.raises(Problem) as problem:
+            await reading.ask(organization, hang, less="ask for less")
+        assert (problem.value.status, problem.value.code) == (503, "unavailable")
+        return problem.value.detail
+
+    async def ask() -> tuple[list[str], str]:
+        reading = Reading(answer_max_s=0.1 - GRACE_S)
+        away = await asyncio.gather(*(refused(reading, str(number)) for number in range(THREADS)))
+        # The threads are held still: nobody else gets one.
+        held = Reading(wait_max_s=1.0)
+        open_ = [asyncio.create_task(held.ask(str(each), hang, less="")) for each in range(THREADS)]
+        await asyncio.sleep(0)
+        busy = await refused(held, "late")
+        go_on.set()
+        assert await asyncio.gather(*open_) == [True] * THREADS
+        for each in (reading, held):
+            each.close()
+        return away, busy
+
+    away, busy = asyncio.run(ask())
+    assert set(away) == {"Kafka does not answer now"}
+    assert busy == "too many ask for what has to be read in Kafka; ask again in a moment"
 
 
 @given(
