@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
@@ -146,6 +148,7 @@ def _check_kafka(access: Access) -> None:
             require.present(name, f"is missing: {mechanism} needs it")
         if mechanism == "OAUTHBEARER":
             require.present("kafka_token_url", "is missing: the token endpoint of the identity provider")
+            require.private("kafka_token_url", access.kafka_token_url or "")
         else:
             require.absent("kafka_token_url", f"is for OAUTHBEARER, not for {mechanism}")
     for name in ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file", "kafka_key_password"):
@@ -161,6 +164,8 @@ def _check_registry(access: Access, url: str) -> None:
     require.pair("registry_certificate_file", "registry_key_file")
     if access.registry_token is not None:
         require.absent("registry_username", "and TOCSIN_REGISTRY_TOKEN exclude each other: take one away")
+    for name in ("registry_password", "registry_token"):
+        require.private(name, url)
     if not url.startswith("https:"):
         for name in ("registry_ca_file", "registry_certificate_file"):
             require.absent(name, "is for TLS, and TOCSIN_REGISTRY is no https address")
@@ -184,6 +189,11 @@ class _Requiring:
         if self._value(name) is not None:
             self.fail(name, reason)
 
+    def private(self, name: str, url: str) -> None:
+        """Fail where a setting would have a secret sent to `url` in the clear, off this machine."""
+        if self._value(name) is not None and not url.startswith("https:") and not _is_here(url):
+            self.fail(name, "would send a secret over an open line: its address has to be https")
+
     def pair(self, one: str, other: str) -> None:
         for name, partner in ((one, other), (other, one)):
             if self._value(partner) is not None:
@@ -199,6 +209,14 @@ class _Requiring:
 def variable(name: str) -> str:
     """Return the environment variable of a setting."""
     return f"TOCSIN_{name.upper()}"
+
+
+def _is_here(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _shown(value: Any) -> Any:

@@ -24,6 +24,7 @@ SCRAM: Final = {
     "kafka_username": "router",
     "kafka_password": CANARY,
 }
+OPEN: Final = {"registry": "http://registry:8081"}
 OAUTH: Final = SCRAM | {"kafka_mechanism": "OAUTHBEARER", "kafka_token_url": "https://id.example.com/token"}
 
 
@@ -116,6 +117,10 @@ def test_certificates_become_options_of_both_clients(pem: Path) -> None:
             "TOKEN",
         ),
         ({"registry_ca_file": "/x.pem"}, "REGISTRY_CA_FILE", "https"),
+        (OPEN | {"registry_username": "u", "registry_password": CANARY}, "REGISTRY_PASSWORD", "https"),
+        (OPEN | {"registry_token": CANARY}, "REGISTRY_TOKEN", "https"),
+        ({"registry": "http://[", "registry_token": CANARY}, "REGISTRY_TOKEN", "https"),
+        (OAUTH | {"kafka_token_url": "http://id.example.com/token"}, "KAFKA_TOKEN_URL", "https"),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_the_variable_and_the_remedy(
@@ -164,7 +169,8 @@ def test_secret_is_read_from_the_file_that_its_variable_names(name: str, tmp_pat
 def test_registry_is_asked_with_the_credentials_that_are_set(
     fields: Mapping[str, str], header: str | None
 ) -> None:
-    reached = access.registry(made(**fields), "http://registry")
+    reached = access.registry(made(**fields), "https://registry")
+    assert access.registry(made(**fields), "http://127.0.0.1:8081") == reached
     assert reached.authorization == header
     assert header is None or header not in repr(reached)
 
