@@ -5,7 +5,7 @@ is an argument.
 
     closed ──(most of at least `ENDPOINTS_MIN` endpoints unreachable)──▶ open ──(one endpoint answers)──▶ closed
 
-An endpoint that answers anything, be it a 500, can be connected to. With few endpoints nobody can tell the two apart,
+An endpoint that answers anything, be it a 500, can be connected to; one that policy refuses tells nothing. With few endpoints nobody can tell the two apart,
 and the breaker stays closed.
 """
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 FailureKind = Literal["timeout", "connect", "dns", "tls", "protocol", "reset", "refused_by_policy", "local"]
+
+REACHED: Final[Mapping[FailureKind, bool | None]] = {
+    "timeout": False,
+    "connect": False,
+    "dns": False,
+    "tls": True,
+    "protocol": True,
+    "reset": True,
+    "refused_by_policy": None,
+    "local": False,
+}
+"""Whether the endpoint was connected to; None where nobody tried. Whoever answers was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from consumers.delivery.lanes import Lanes
 from consumers.delivery.measures import Measures
 from consumers.delivery.memory import Memory
 from consumers.delivery.outbox import Outbox
-from consumers.delivery.outcome import Answered, Outcome
+from consumers.delivery.outcome import REACHED, Answered, Outcome
 from consumers.delivery.pace import Signal
 from consumers.delivery.saturation import Saturation
 from consumers.delivery.transport import Unsent
@@ -61,7 +61,6 @@ PARK_OWED_MOST: Final = 64
 PARK_AGAIN_S: Final = 0.003
 STARTS_A_TURN: Final = 32
 """POSTs that begin in one turn of the loop. All that may at once hold up the answers of everybody for tens of ms."""
-UNREACHABLE: Final = frozenset({"dns", "connect", "timeout", "local"})
 OUTAGE: Final = "hardly any endpoint can be reached: the fault is ours"
 CUT_BEFORE_S: Final = 0.7
 """What is left of a stop's or a revoke's deadline for writing the decisions about the POSTs that it cut."""
@@ -367,15 +366,16 @@ class Delivering:
         self._pump()
 
     def _decision(self, work: Work, endpoint: Endpoint, outcome: Outcome, verdict: Verdict) -> Decision:
-        reachable = isinstance(outcome, Answered) or outcome.kind not in UNREACHABLE
+        reached = True if isinstance(outcome, Answered) else REACHED[outcome.kind]
         was_open = self._breaker.open
-        self._breaker.note(work.endpoint, reachable=reachable, now_s=time.monotonic())
+        if reached is not None:
+            self._breaker.note(work.endpoint, reachable=reached, now_s=time.monotonic())
         if self._breaker.open != was_open:
             _log.error(
                 "hardly any endpoint can be reached: %s",
                 "deliveries wait" if self._breaker.open else "no longer",
             )
-        if self._breaker.open and not reachable:
+        if self._breaker.open and reached is False:
             return schedule.parked(work.progress, _now_ms(), reason=OUTAGE, fault="tocsin")
         status = outcome.status if isinstance(outcome, Answered) else None
         return schedule.after_attempt(verdict, work.progress, endpoint.schedule, status=status)

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import asyncio
 
+from consumers.delivery.breaker import ENDPOINTS_MIN
 from consumers.delivery.lanes import Lanes
+from consumers.delivery.outcome import Answered, Failed
+from consumers.delivery.program import Delivering
 from consumers.delivery.work import Work
-from tests.unit.delivery.world import PART, Answering, Broken, Member, delivering_for, read
+from tests.unit.delivery.world import PART, Broken, Ending, Member, Silent, delivering_for, read
+
+TAKEN = Answered(200, (), b"", body_complete=True, duration_s=0.01)
+NO_CONNECTION = Failed("connect", "the connection was refused", 0.01)
+REFUSED = Failed("refused_by_policy", "the destination is not allowed", 0.0)
+
+
+async def attempted(delivering: Delivering, works: list[Work]) -> None:
+    """Take works, and return once what could start of them has ended."""
+    delivering._take(works)
+    tasks = [work.task for work in works if work.task is not None]
+    assert tasks
+    await asyncio.wait(tasks)
+    await asyncio.sleep(0)
 
 
 def test_what_goes_wrong_after_the_answer_ends_the_program() -> None:
@@ -14,14 +30,25 @@ def test_what_goes_wrong_after_the_answer_ends_the_program() -> None:
 
     async def run() -> BaseException | None:
         member = Member()
-        delivering = delivering_for(member, Broken(), Answering(), Lanes[Work](10))
+        delivering = delivering_for(member, Broken(), Ending(TAKEN), Lanes[Work](10))
         delivering._begin([PART])
         delivering._warm(PART, [])
-        work = read(member.epoch)
-        delivering._take([work])
-        assert work.task is not None
-        await asyncio.wait([work.task])
-        await asyncio.sleep(0)
+        await attempted(delivering, [read(member.epoch)])
         return delivering.failed
 
     assert isinstance(asyncio.run(run()), ValueError)
+
+
+def test_probe_that_policy_refuses_does_not_end_an_outage() -> None:
+    """Nothing was connected to: what is unreachable is so still, and would only have to be found out anew."""
+
+    async def run() -> bool:
+        endpoints = Ending(*[NO_CONNECTION] * ENDPOINTS_MIN, REFUSED)
+        delivering = delivering_for(Member(), Silent(), endpoints, Lanes[Work](20))
+        delivering._begin([PART])
+        delivering._warm(PART, [])
+        await attempted(delivering, [read(1, f"wh_{number}") for number in range(ENDPOINTS_MIN + 1)])
+        assert endpoints.posts == ENDPOINTS_MIN + 1
+        return delivering._breaker.open
+
+    assert asyncio.run(run())

@@ -11,12 +11,12 @@ from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoints, Refused
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.outbox import Outbox
-from consumers.delivery.outcome import Answered, Outcome
+from consumers.delivery.outcome import Outcome
 from consumers.delivery.program import Delivering
 from consumers.delivery.transport import Unsent
 from consumers.delivery.warmup import Warmup
 from consumers.delivery.work import Work
-from tocsin.deliveries import Delivery, Progress
+from tocsin.deliveries import Attempt, Delivery, Progress
 from tocsin.kafka.codec import Decoder
 from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Part, Reader, Record
@@ -66,12 +66,14 @@ class Silent:
 
     def __init__(self) -> None:
         self.decided: list[Record] = []
+        self.attempts: list[Attempt] = []
 
     def stalled(self) -> bool:
         return False
 
-    def attempt(self, record: Record, *_: Any) -> None:
+    def attempt(self, record: Record, identity: str, attempt: Attempt, *_: Any) -> None:
         self.decided.append(record)
+        self.attempts.append(attempt)
 
     def find(self, *_: Any, **__: Any) -> Refused:
         return Refused("gone", "the subscription was deleted")
@@ -102,14 +104,18 @@ class Never:
         return await never
 
 
-class Answering(Never):
-    """An endpoint that takes what it is sent."""
+class Ending(Never):
+    """Endpoints to which POSTs come to these outcomes, one after the other."""
 
     shown_url, generation, schedule = "https://example.com/", 0, ("1m",)
 
-    async def post(self, **_: Any) -> Answered:
+    def __init__(self, *outcomes: Outcome) -> None:
+        super().__init__()
+        self._outcomes = iter(outcomes)
+
+    async def post(self, **_: Any) -> Outcome:
         self.posts += 1
-        return Answered(200, (), b"", body_complete=True, duration_s=0.01)
+        return next(self._outcomes)
 
     def shown_headers(self, *_: Any) -> dict[str, str]:
         return {}
@@ -118,7 +124,7 @@ class Answering(Never):
 class Broken(Silent):
     """An outbox that cannot encode what was decided."""
 
-    def attempt(self, record: Record, *_: Any) -> None:
+    def attempt(self, *_: Any) -> None:
         raise ValueError("the attempt cannot be encoded")
 
 
