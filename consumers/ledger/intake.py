@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from tocsin import failpoints
 from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
-from tocsin.kafka.reader import JOINED_AFTER_S, Part, Record, record_of
+from tocsin.kafka.reader import JOINED_AFTER_S, Part, Record, each_known, record_of
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
 
@@ -76,8 +76,9 @@ class Intake:
         self._gathered: list[Message] = []
         self._commit_due_s = 0.0
         self._was_given_some = False
-        self._began_s = time.monotonic()
-        self._consumer = clients.group_consumer(settings, group, on_commit=_told, unhurried=True)
+        self._doubtful_since_s = time.monotonic()
+        self._unanswered = 0
+        self._consumer = clients.group_consumer(settings, group, on_commit=self._on_commit, unhurried=True)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -90,7 +91,7 @@ class Intake:
     @property
     def joined(self) -> bool:
         """As of `Reader`."""
-        return self._was_given_some or time.monotonic() - self._began_s > JOINED_AFTER_S
+        return self._was_given_some or time.monotonic() - self._doubtful_since_s > JOINED_AFTER_S
 
     @property
     def leads(self) -> bool:
@@ -118,7 +119,7 @@ class Intake:
             if not self._gathered:
                 until_s = time.monotonic() + GATHER_S
             fresh = [first, *self._consumer.consume(GATHER_MOST - len(self._gathered) - 1, 0)]
-            self._gathered += filter(_intact, fresh)
+            self._gathered += filter(self._intact, fresh)
             size += sum(len(message) for message in fresh)
             if size > GATHER_BYTES:
                 break
@@ -145,7 +146,7 @@ class Intake:
 
     def close(self) -> None:
         """Commit, and leave the group."""
-        self._commit(list(self._held), asynchronous=False)
+        self._commit_at_once(list(self._held))
         self._consumer.close()
 
     def _end(self, part: Part) -> float:
@@ -167,6 +168,7 @@ class Intake:
         try:
             if asynchronous:
                 self._consumer.commit(offsets=offsets)
+                self._unanswered += 1
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
@@ -174,6 +176,18 @@ class Intake:
             return
         for part in moved:
             self._held[part].committed = self._held[part].next
+
+    def _commit_at_once(self, parts: Iterable[Part]) -> None:
+        """Commit before these partitions are gone.
+
+        Where the last commit was not answered nobody may be there to answer: the client would wait for minutes.
+        """
+        if not self._unanswered:
+            self._commit(parts, asynchronous=False)
+
+    def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        self._unanswered -= 1
+        _told(error, offsets)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         positions = self._positions() if partitions else {}
@@ -193,7 +207,7 @@ class Intake:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         parts = [part for tp in partitions if (part := Part(tp.topic, tp.partition)) in self._held]
         failpoints.hit("reader.in_revoke")
-        self._commit(parts, asynchronous=False)
+        self._commit_at_once(parts)
         self._drop(parts)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -204,6 +218,16 @@ class Intake:
         for part in parts:
             self._held.pop(part, None)
         self._gathered = [message for message in self._gathered if _part(message) in self._held]
+
+    def _intact(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.fatal():
+            raise KafkaException(error)
+        _log.warning("kafka: %s", error.str())
+        self._doubtful_since_s = time.monotonic()
+        return False
 
 
 def _start(part: Part, position: int | None, low: int, high: int) -> int:
@@ -223,7 +247,7 @@ def _start(part: Part, position: int | None, low: int, high: int) -> int:
 def _offsets(consumer: Consumer, partitions: list[TopicPartition]) -> list[tuple[Part, int, int, int]]:
     """Return partitions with the group's committed offset, and the first and the next offset of their logs."""
     try:
-        committed = consumer.committed(partitions, timeout=_ANSWER_S) if partitions else []
+        committed = each_known(consumer.committed(partitions, timeout=_ANSWER_S) if partitions else [])
         return [
             (
                 Part(tp.topic, tp.partition),
@@ -240,16 +264,6 @@ def _told(error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
     # The store's positions count. A commit that is missing only makes an announcement possible twice.
     if error is not None:
         _log.info("the group was not told how far %d partitions are: %s", len(offsets), error.str())
-
-
-def _intact(message: Message) -> bool:
-    error = message.error()
-    if error is None:
-        return True
-    if error.fatal():
-        raise KafkaException(error)
-    _log.warning("kafka: %s", error.str())
-    return False
 
 
 def _part(message: Message) -> Part:

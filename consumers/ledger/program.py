@@ -170,9 +170,6 @@ class Ledgering:
 
     def _set_aside(self, record: Record, reason: str) -> None:
         """Quarantine a record; its position moves only after that is acknowledged."""
-        _log.error(
-            "%s %d offset %d goes to quarantine: %s", record.topic, record.partition, record.offset, reason
-        )
         self._quarantine.put(record, reason, lambda: None)
         while not self._writer.flush(AGAIN_AFTER_S):
             self._writer.check()

@@ -486,14 +486,15 @@ def _tagged(offsets: Iterable[TopicPartition], tag: str) -> list[TopicPartition]
 
 
 def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    return _each_known(consumer.committed(partitions, timeout=_ANSWER_S) if partitions else [])
+    return each_known(consumer.committed(partitions, timeout=_ANSWER_S) if partitions else [])
 
 
 def _end_offsets(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
-    return _each_known(consumer.offsets_for_times(asked, timeout=_ANSWER_S) if asked else [])
+    return each_known(consumer.offsets_for_times(asked, timeout=_ANSWER_S) if asked else [])
 
 
-def _each_known(found: list[TopicPartition]) -> list[TopicPartition]:
+def each_known(found: list[TopicPartition]) -> list[TopicPartition]:
+    """Return partitions as they are; raise KafkaException if what was asked of one of them is not known."""
     for tp in found:
         if tp.error is not None:
             raise KafkaException(tp.error)
