@@ -143,5 +143,17 @@ class FanOut:
             raise RenderError("this installation has no such wire format") from error
 
 
+def single(arrived: Arrived, subscription: Subscription, systems: Systems) -> Delivery:
+    """Return an event's delivery to one subscription.
+
+    Raises:
+        RenderError: It cannot be made in the subscription's wire format.
+    """
+    fan_out = FanOut(arrived, [subscription], systems)
+    for made in fan_out:
+        return made
+    raise RenderError(fan_out.refused[_format_name(subscription)])
+
+
 def _format_name(subscription: Subscription) -> str:
     return subscription.format or subscription.system

@@ -78,6 +78,7 @@ def _run(
     probing = Probing(settings.probe_every_s, subscriptions, systems, writer, topics.deliveries, delivery)
     if settings.probe_every_s:
         stop.patiently(subscriptions.start)
+        telemetry.watch_tables(subscriptions.age_s)
     quarantine = Quarantine(writer, registry, topics, "ledger")
     changed = telemetry.meter.counter(metrics.ENDPOINTS_CHANGED)
 

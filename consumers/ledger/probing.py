@@ -16,16 +16,15 @@ from typing import Any, Final
 
 from consumers.ledger.health import PROBE_SOURCE
 from tocsin import deliveries, events, fanout
-from tocsin.deliveries import Delivery, Progress
+from tocsin.deliveries import Progress
 from tocsin.errors import RenderError
 from tocsin.events import Event
 from tocsin.health import Health
+from tocsin.intake import Arrived
 from tocsin.kafka.codec import Encoder
 from tocsin.kafka.standing import StandingSubscriptions
 from tocsin.kafka.writer import Outgoing, Writer, Written
-from tocsin.subscriptions import Subscription
-from tocsin.wire.facts import DeliveryFacts
-from tocsin.wire.rendering import render
+from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription
 from tocsin.wire.systems import System, Systems
 
 _log = logging.getLogger("tocsin.ledger")
@@ -61,7 +60,13 @@ class Probing:
         self._sent: dict[str, tuple[int, int]] = {}
 
     def turn(self, now_ms: int) -> None:
-        """Send the probes that are due and not sent yet."""
+        """Send the probes that are due and not sent yet; none while it is not known which endpoints are disabled.
+
+        Raises:
+            KafkaException: The tables have failed for good.
+        """
+        if not self._every_ms or self._subscriptions.age_s() > EFFECTIVE_MARGIN_S:
+            return
         sent: dict[str, tuple[int, int]] = {}
         for subscription, found in self._subscriptions.disabled():
             number = due(found, now_ms, self._every_ms)
@@ -77,8 +82,8 @@ class Probing:
             return
         event, data = probe_of(found, system, number, self._every_ms)
         try:
-            delivery = self._delivery(event, data, subscription)
-        except (KeyError, RenderError) as error:
+            delivery = fanout.single(Arrived(event, data, system), subscription, self._systems)
+        except RenderError as error:
             _log.warning("endpoint %s cannot be probed: %s", subscription.id, error)
             return
         # Past its schedule: a probe that fails is not tried again, the next one comes soon enough.
@@ -87,13 +92,6 @@ class Probing:
         headers = fanout.headers(delivery, carried, deliveries.progress_headers(progress))
         value = self._encode(deliveries.to_record(delivery))
         self._writer.write(Outgoing(self._topic, subscription.id.encode(), value, headers), _written)
-
-    def _delivery(self, event: Event, data: Mapping[str, Any], subscription: Subscription) -> Delivery:
-        wire = self._systems.wire_format(subscription.system, subscription.format)
-        delivery_id = fanout.delivery_id(event, subscription)
-        facts = fanout.facts(event, subscription.system)
-        rendered = render(wire, facts, data, DeliveryFacts(delivery_id, subscription.id))
-        return fanout.delivery(event, subscription.system, subscription, delivery_id, rendered)
 
 
 def due(found: Health, now_ms: int, every_ms: int) -> int:

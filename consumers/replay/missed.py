@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from consumers.replay.source import Found, Refused, Settled
 from tocsin import deliveries, events, fanout, missed
 from tocsin.deliveries import Delivery, Progress
-from tocsin.errors import ConfigurationError, FilterInvalid
-from tocsin.fanout import FanOut
+from tocsin.errors import ConfigurationError, FilterInvalid, RenderError
 from tocsin.jobs import ReplayRequest
 from tocsin.kafka import pipeline
 from tocsin.kafka.codec import Encoder
@@ -71,8 +70,9 @@ class Missed:
         if arrived is None or looked.fate not in missed.MISSED:
             return Found(looked.partition, looked.offset, None)
         # Made now, not when it is sent: what no format can express is not among those selected.
-        made = next(iter(FanOut(arrived, [self._subscription], self._systems)), None)
-        if made is None:
+        try:
+            made = fanout.single(arrived, self._subscription, self._systems)
+        except RenderError:
             return Found(looked.partition, looked.offset, None)
         return Found(looked.partition, looked.offset, made.delivery_id, lambda: self._outgoing(looked, made))
 

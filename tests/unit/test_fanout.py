@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from tocsin.deliveries import Delivery, delivery_id
+from tocsin.errors import RenderError
 from tocsin.events import Event
-from tocsin.fanout import FanOut
+from tocsin.fanout import FanOut, single
 from tocsin.intake import Arrived
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
@@ -87,6 +88,14 @@ def test_format_that_cannot_be_made_is_refused_by_name_and_the_others_go_out() -
     )
     assert [each.subscription_id for each in made] == ["b"]
     assert list(out.refused) == ["nonesuch"]
+
+
+def test_single_delivery_is_the_one_that_the_router_makes_or_a_reason() -> None:
+    mine = subscription("a", "governlayer")
+    (routed,), _ = fan_out("governlayer", mine)
+    assert single(arrived("governlayer"), mine, SYSTEMS) == routed
+    with pytest.raises(RenderError, match="no such wire format"):
+        single(arrived("governlayer"), subscription("a", "governlayer", "nonesuch"), SYSTEMS)
 
 
 def test_what_is_refused_from_outside_is_not_tried_again() -> None:
