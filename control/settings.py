@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tocsin.errors import ConfigurationError
+from tocsin import settings
 from tocsin.settings import LOCAL_ENV
 
 
@@ -29,8 +29,4 @@ def load() -> ControlSettings:
     Raises:
         ConfigurationError: A variable is malformed; the message names it.
     """
-    try:
-        return ControlSettings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise ConfigurationError(f"TOCSIN_CONTROL_{str(first['loc'][0]).upper()}", "", first["msg"]) from None
+    return settings.read(ControlSettings)

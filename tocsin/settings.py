@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tocsin import access
 from tocsin.access import Access
@@ -20,6 +20,11 @@ from tocsin.errors import ConfigurationError
 
 LOCAL_ENV = Path(".tocsin/local.env")
 """Written by the local stack; it lets every command work in a checkout without settings."""
+
+
+T = TypeVar("T", bound=BaseSettings)
+
+_NO_JSON: Final = """is not JSON, such as [443, 8443], ["10.0.0.0/8"] or {"client.rack": "a"}"""
 
 
 class Settings(Access):
@@ -55,12 +60,14 @@ class Settings(Access):
     keyring_file: Path | None = Field(None, description="File with the same, one key a line.")
     allow_http: bool = Field(False, description="Accept http:// endpoints where a system does not forbid it.")
     allow_cidrs: tuple[str, ...] = Field(
-        (), description="Address ranges opened although policy refuses them."
+        (), description="Address ranges opened although policy refuses them, as JSON."
     )
-    ports: tuple[int, ...] = Field((443, 8443, 80, 8080), description="Ports an endpoint may have.")
-    nat64_prefixes: tuple[str, ...] = Field((), description="Translation prefixes of an IPv6-only host.")
+    ports: tuple[int, ...] = Field((443, 8443, 80, 8080), description="Ports an endpoint may have, as JSON.")
+    nat64_prefixes: tuple[str, ...] = Field(
+        (), description="Translation prefixes of an IPv6-only host, as JSON."
+    )
     denied_cidrs: tuple[str, ...] = Field(
-        (), description="The operator's own ranges, refused besides the table."
+        (), description="The operator's own ranges, refused besides the table, as JSON."
     )
     ca_file: Path | None = Field(
         None, description="PEM file with authorities trusted besides the public ones."
@@ -92,15 +99,30 @@ def load() -> Settings:
     Raises:
         ConfigurationError: A variable is malformed, or two do not go together; the message names it, never its value.
     """
-    try:
-        settings = Settings(**from_files(os.environ))  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        name = "_".join(str(part) for part in first["loc"])
-        raise ConfigurationError(access.variable(name), "", str(first["msg"])) from None
+    settings = read(Settings, **from_files(os.environ))
     access.kafka(settings)
     access.registry(settings, settings.registry)
     return settings
+
+
+def read(kind: type[T], **given: Any) -> T:
+    """Read settings of a kind from the environment.
+
+    Args:
+        given: Settings that are known already, by name.
+
+    Raises:
+        ConfigurationError: A variable is malformed; the message names it, never its value.
+    """
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name, reason = str(first["loc"][0]), str(first["msg"])
+    except SettingsError as error:
+        # What is no JSON: its field stands in the words alone, and its value in the cause.
+        name, reason = str(error).partition('"')[2].partition('"')[0], _NO_JSON
+    raise ConfigurationError(f"{kind.model_config['env_prefix']}{name}".upper(), "", reason)
 
 
 def from_files(environ: Mapping[str, str]) -> dict[str, SecretStr]:
@@ -121,4 +143,6 @@ def from_files(environ: Mapping[str, str]) -> dict[str, SecretStr]:
             found[name] = SecretStr(Path(environ[by_file]).read_text().strip())
         except OSError as error:
             raise ConfigurationError(by_file, "", f"cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(by_file, "", "is not UTF-8") from None
     return found

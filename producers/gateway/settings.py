@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from producers.gateway.modes import EVENTS_MAX
-from tocsin.errors import ConfigurationError
+from tocsin import settings
 from tocsin.settings import LOCAL_ENV
 
 
@@ -33,8 +33,4 @@ def load() -> GatewaySettings:
     Raises:
         ConfigurationError: A variable is malformed; the message names it.
     """
-    try:
-        return GatewaySettings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise ConfigurationError(f"TOCSIN_GATEWAY_{str(first['loc'][0]).upper()}", "", first["msg"]) from None
+    return settings.read(GatewaySettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,8 @@ from typing import Any, Final
 import pytest
 from confluent_kafka import Consumer, KafkaException
 
+from control import settings as control_settings
+from producers.gateway import settings as gateway_settings
 from tocsin import access, settings
 from tocsin.access import RegistryAccess
 from tocsin.errors import ConfigurationError
@@ -146,6 +149,29 @@ def test_secrets_stand_in_no_repr_and_no_message(monkeypatch: pytest.MonkeyPatch
     assert CANARY not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("TOCSIN_ALLOW_CIDRS", f"{CANARY}/8", "not JSON"),
+        ("TOCSIN_PORTS", f"443,{CANARY}", "not JSON"),
+        ("TOCSIN_PORTS", f'["{CANARY}"]', "valid integer"),
+        ("TOCSIN_PARTITIONS_EARLIER", f"12,{CANARY}", "not JSON"),
+        ("TOCSIN_KAFKA_OPTIONS", f"ssl.key.password={CANARY}", "not JSON"),
+        ("TOCSIN_KAFKA_OPTIONS", f'{{"ssl.key.password": ["{CANARY}"]}}', "valid string"),
+        ("TOCSIN_CONTROL_PORT", CANARY, "valid integer"),
+        ("TOCSIN_GATEWAY_HELD_MAX_BYTES", CANARY, "valid integer"),
+    ],
+)
+def test_malformed_setting_is_refused_by_its_variable_without_its_value(
+    variable: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=reason) as refused:
+        settings.load(), control_settings.load(), gateway_settings.load()
+    assert refused.value.file == variable
+    assert CANARY not in "".join(traceback.format_exception(refused.value))
+
+
 @pytest.mark.parametrize("name", ["kafka_password", "registry_token", "api_key", "ledger"])
 def test_secret_is_read_from_the_file_that_its_variable_names(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
@@ -156,6 +182,9 @@ def test_secret_is_read_from_the_file_that_its_variable_names(name: str, tmp_pat
         settings.from_files({variable: str(file), access.variable(name): "x"})
     with pytest.raises(ConfigurationError, match=variable):
         settings.from_files({variable: str(tmp_path / "none")})
+    file.write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        settings.from_files({variable: str(file)})
 
 
 @pytest.mark.parametrize(
