@@ -30,11 +30,13 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 def main(version: str) -> None:
     """Write the schemas of a release, once."""
-    FOLDER.mkdir(exist_ok=True)
-    with (FOLDER / f"{version}.json").open("x") as out:
-        json.dump(dict(sorted(schemas().items())), out, indent=1, default=dict)
-        out.write("\n")
+    file = FOLDER / f"{version}.json"
+    if file.exists():
+        sys.exit(f"{version} is kept already; choose the next version (pyproject.toml)")
+    file.write_text(json.dumps(dict(sorted(schemas().items())), indent=1, default=dict) + "\n")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m tests.harness.release VERSION")
     main(sys.argv[1])

@@ -8,6 +8,11 @@ from typing import Any, Final
 
 import yaml
 
+from control.settings import ControlSettings
+from producers.gateway.settings import GatewaySettings
+from tocsin.access import Access
+from tocsin.settings import Settings
+
 ROOT: Final = Path(__file__).parents[2]
 MAKEFILE: Final = (ROOT / "Makefile").read_text()
 GUIDE: Final = (ROOT / "CONTRIBUTING.md").read_text()
@@ -46,6 +51,20 @@ def test_every_file_that_the_guide_names_exists() -> None:
     assert len(files) > 20
     ours = [each for each in (*links, *files) if not each.startswith(".venv/")]
     assert [each for each in ours if not (ROOT / each).exists()] == []
+
+
+def test_every_setting_is_explained() -> None:
+    """By the README; how Kafka and the registry are reached, by the page that lists the ends of these names."""
+    readme = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    missing = [
+        name
+        for kind in (Settings, ControlSettings, GatewaySettings)
+        for field in kind.model_fields
+        if f"`{(name := kind.model_config['env_prefix'] + field.upper())}`" not in readme
+        and not (field in Access.model_fields and f"`_{field.partition('_')[2].upper()}`" in page)
+    ]
+    assert missing == []
 
 
 def test_hooks_run_what_make_check_runs() -> None:

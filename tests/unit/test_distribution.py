@@ -184,4 +184,4 @@ def test_installed_command_starts(built: Built) -> None:
 
 def test_chart_installs_the_projects_version() -> None:
     chart: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "chart" / "tocsin" / "Chart.yaml").read_text())
-    assert chart["appVersion"] == PROJECT["version"]
+    assert chart["version"] == chart["appVersion"] == PROJECT["version"]
