@@ -29,7 +29,7 @@ REASONS: Final[Mapping[str, str]] = {
     "disabled": "the subscription was disabled",
     "blocked_destination": "policy refuses where this would go",
     "no_secret": "the subscription has no usable signing secret",
-    "overloaded": "it was parked for 24 hours because the endpoint takes less than it is sent",
+    "overloaded": "it was parked for 24 hours: its endpoint takes less than it is sent, or hardly any could be reached",
     "undecodable": "the subscription names a system or format that this installation does not have",
 }
 """Why a delivery is dead-lettered: the `tocsin_reason` of a dead letter."""

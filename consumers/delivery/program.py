@@ -61,7 +61,6 @@ PARK_OWED_MOST: Final = 64
 PARK_AGAIN_S: Final = 0.003
 STARTS_A_TURN: Final = 32
 """POSTs that begin in one turn of the loop. All that may at once hold up the answers of everybody for tens of ms."""
-OUTAGE: Final = "hardly any endpoint can be reached: the fault is ours"
 CUT_BEFORE_S: Final = 0.7
 """What is left of a stop's or a revoke's deadline for writing the decisions about the POSTs that it cut."""
 
@@ -376,7 +375,7 @@ class Delivering:
                 "deliveries wait" if self._breaker.open else "no longer",
             )
         if self._breaker.open and reached is False:
-            return schedule.parked(work.progress, _now_ms(), reason=OUTAGE, fault="tocsin")
+            return schedule.parked(work.progress, _now_ms(), outage=True)
         status = outcome.status if isinstance(outcome, Answered) else None
         return schedule.after_attempt(verdict, work.progress, endpoint.schedule, status=status)
 
@@ -389,7 +388,7 @@ class Delivering:
 
     def _decide(self, work: Work, decision: Decision, attempt: Attempt) -> None:
         """Write the attempt record; its acknowledgement makes the decision."""
-        self._measures.decided(work, decision, _now_ms(), outage=decision.reason == OUTAGE)
+        self._measures.decided(work, decision, _now_ms(), outage=decision.reason == schedule.OUTAGE)
 
         def decided(position: int) -> None:
             failpoints.hit("delivery.after_decision")
@@ -459,7 +458,7 @@ class Delivering:
                 part, min(PARK_AT_ONCE, most - parked), time.monotonic(), saturated=bool(self._saturation)
             )
             for work, wait_s in works:
-                decision = schedule.parked(work.progress, _now_ms(), wait_s)
+                decision = schedule.parked(work.progress, _now_ms(), wait_s, outage=self._breaker.open)
                 self._decide(work, decision, attempts.without_post(work, decision, _now_ms()))
             parked += len(works)
             if not works:

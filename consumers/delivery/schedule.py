@@ -11,6 +11,8 @@ from tocsin.deliveries import Decision, Progress
 
 RETRY_AFTER_MAX_S = 86_400
 PARKED_MAX_MS = 24 * 3_600 * 1_000
+AT_LIMIT = "endpoint at its limit"
+OUTAGE = "hardly any endpoint can be reached: the fault is ours"
 
 
 def after_attempt(
@@ -72,8 +74,7 @@ def parked(
     now_ms: int,
     expected_wait_s: float = float("inf"),
     *,
-    reason: str = "endpoint at its limit",
-    fault: str = "subscriber",
+    outage: bool = False,
 ) -> Decision:
     """Decide about a delivery whose endpoint takes less than it is sent: wait longer with each hop, a day at most.
 
@@ -81,12 +82,12 @@ def parked(
         progress: The delivery's progress.
         now_ms: Now, milliseconds since the epoch.
         expected_wait_s: How long it would have waited in the process; it is not parked for longer.
-        reason: What it waits for.
-        fault: Whose fault that is.
+        outage: It waits because of our own outage instead.
     """
+    reason, fault = (OUTAGE, "tocsin") if outage else (AT_LIMIT, "subscriber")
     since_ms = progress.parked_at_ms or now_ms
     if now_ms - since_ms >= PARKED_MAX_MS:
-        error = "the endpoint took less than it was sent for 24 hours"
+        error = f"it was parked for 24 hours: {reason}"
         return Decision("dead_letter", None, replace(progress, last_error=error), "overloaded", fault)
     tier = min(tiers.parking(progress.parked), tiers.at_least(expected_wait_s), key=tiers.seconds)
     waiting = progress.hop(parked=progress.parked + 1, parked_at_ms=since_ms, remaining_s=0)

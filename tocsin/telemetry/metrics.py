@@ -241,7 +241,7 @@ PARKED: Final = Metric(
     "tocsin.delivery.parked",
     "counter",
     "{delivery}",
-    "Deliveries sent to wait without an attempt: `pace`, their endpoint does not keep up; `outage`, our own.",
+    "Deliveries sent to wait, no attempt spent: `pace`, their endpoint does not keep up; `outage`, our own.",
     ("cause",),
     ("delivery",),
 )

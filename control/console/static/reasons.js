@@ -5,7 +5,7 @@ export const REASONS = {
   disabled: "the webhook was disabled",
   blocked_destination: "policy refuses where it would go",
   no_secret: "the webhook has no usable signing secret",
-  overloaded: "it waited 24 hours for an endpoint that takes less than it is sent",
+  overloaded: "it waited 24 hours: its endpoint takes less than it is sent, or hardly any could be reached",
   undecodable: "its system or format is not known here",
 };
 

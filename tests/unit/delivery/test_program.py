@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
+
+import pytest
 
 from consumers.delivery.breaker import ENDPOINTS_MIN
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.outcome import Answered, Failed
 from consumers.delivery.program import Delivering
 from consumers.delivery.work import Work
-from tests.unit.delivery.world import PART, Broken, Ending, Member, Silent, delivering_for, read
+from tests.unit.delivery.world import PART, Broken, Ending, Member, Never, Silent, delivering_for, read
 
 TAKEN = Answered(200, (), b"", body_complete=True, duration_s=0.01)
 NO_CONNECTION = Failed("connect", "the connection was refused", 0.01)
@@ -52,3 +56,26 @@ def test_probe_that_policy_refuses_does_not_end_an_outage() -> None:
         return delivering._breaker.open
 
     assert asyncio.run(run())
+
+
+@pytest.mark.parametrize(("outage", "fault"), [(False, "subscriber"), (True, "tocsin")])
+def test_what_overflows_in_an_outage_of_our_own_is_not_the_subscribers_fault(
+    outage: bool, fault: str
+) -> None:
+    """While nothing is sent no endpoint keeps up, and none is to blame."""
+
+    async def run() -> Silent:
+        silent, lanes, long_ago_s = Silent(), Lanes[Work](20), time.monotonic() - 60.0
+        delivering = delivering_for(Member(), silent, Never(), lanes)
+        delivering._begin([PART])
+        delivering._warm(PART, [])
+        lanes.add(read(1), long_ago_s)
+        lanes.take(long_ago_s)
+        delivering._breaker.open = outage
+        delivering._take([replace(read(1), identity=f"wh:0:{number}") for number in range(50)])
+        await delivering._relieve()
+        return silent
+
+    attempts = asyncio.run(run()).attempts
+    assert attempts
+    assert {(attempt.decision.verdict, attempt.decision.fault) for attempt in attempts} == {("parked", fault)}

@@ -94,9 +94,18 @@ def test_parking_waits_longer_with_each_hop_and_spends_no_attempt() -> None:
     assert (progress.attempt, progress.step, progress.parked_at_ms) == (2, 6, 1_000)
 
 
-def test_parked_for_a_day_is_dead_lettered_as_overloaded() -> None:
-    decision = schedule.parked(Progress(parked=9, parked_at_ms=1_000), now_ms=1_000 + schedule.PARKED_MAX_MS)
-    assert (decision.verdict, decision.reason) == ("dead_letter", "overloaded")
+@pytest.mark.parametrize(
+    ("outage", "fault", "why"),
+    [(False, "subscriber", "endpoint at its limit"), (True, "tocsin", "hardly any endpoint can be reached")],
+)
+def test_parked_for_a_day_is_dead_lettered_as_the_fault_of_whom_it_waited_for(
+    outage: bool, fault: str, why: str
+) -> None:
+    progress = Progress(parked=9, parked_at_ms=1_000)
+    decision = schedule.parked(progress, now_ms=1_000 + schedule.PARKED_MAX_MS, outage=outage)
+    assert (decision.verdict, decision.reason, decision.fault) == ("dead_letter", "overloaded", fault)
+    assert decision.progress is not None
+    assert why in (decision.progress.last_error or "")
 
 
 def test_interrupted_attempt_is_not_spent() -> None:

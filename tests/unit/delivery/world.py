@@ -55,6 +55,10 @@ class Member:
     def alive(self) -> bool:
         return self.leased
 
+    def fill(self, part: Part) -> float:
+        """Its window is full."""
+        return 1.0
+
     def finish(self, record: Record) -> None:
         self.finished.append(record)
 
@@ -63,6 +67,7 @@ class Silent:
     """A broker that acknowledges nothing, and everybody's refusal as the quickest way to a decision."""
 
     failed = None
+    owed = 0
 
     def __init__(self) -> None:
         self.decided: list[Record] = []
