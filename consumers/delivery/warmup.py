@@ -15,7 +15,7 @@ from tocsin import deliveries
 from tocsin.deliveries import Source
 from tocsin.errors import Undecodable
 from tocsin.kafka import clients
-from tocsin.kafka.reader import Part
+from tocsin.kafka.reader import Part, each_known
 from tocsin.kafka.window import Mark
 from tocsin.settings import Settings
 
@@ -104,8 +104,7 @@ def _decisions(consumer: Consumer, topic: str, partition: int, mark: Mark) -> li
 
 def _start(consumer: Consumer, topic: str, partition: int, mark: Mark, end: int) -> int:
     since_ms = (mark.time_ms or time.time_ns() // 1_000_000) - MARGIN_MS
-    by_time = consumer.offsets_for_times([TopicPartition(topic, partition, max(0, since_ms))], timeout=5.0)[
-        0
-    ].offset
-    by_time = by_time if by_time >= 0 else end
+    asked = [TopicPartition(topic, partition, max(0, since_ms))]
+    (found,) = each_known(consumer.offsets_for_times(asked, timeout=5.0))
+    by_time = found.offset if found.offset >= 0 else end
     return min(by_time, mark.position) if mark.time_ms else by_time

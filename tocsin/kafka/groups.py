@@ -8,6 +8,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
 from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
+from tocsin.kafka.reader import each_known
 from tocsin.settings import Settings
 
 _ANSWER_S: Final = 10.0
@@ -24,7 +25,7 @@ def committed(settings: Settings, group: str) -> dict[str, dict[int, int]]:
     admin = clients.admin(settings)  # kept: a client that is collected never answers
     try:
         (future,) = admin.list_consumer_group_offsets(asked, request_timeout=_ANSWER_S).values()
-        for place in future.result().topic_partitions or ():
+        for place in each_known(future.result().topic_partitions or []):
             if place.offset >= 0:
                 found.setdefault(place.topic, {})[place.partition] = place.offset
     except KafkaException as error:

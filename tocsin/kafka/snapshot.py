@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
+from tocsin.kafka.reader import each_known
 from tocsin.settings import Settings
 
 _log = logging.getLogger("tocsin.kafka.snapshot")
@@ -54,7 +55,7 @@ def since(settings: Settings, topic: str, at_ms: int) -> dict[int, int]:
     consumer = clients.plain_consumer(settings)
     try:
         asked = [TopicPartition(topic, partition, at_ms) for partition in _partitions(consumer, topic)]
-        found = consumer.offsets_for_times(asked, timeout=_ANSWER_S)
+        found = each_known(consumer.offsets_for_times(asked, timeout=_ANSWER_S))
     except KafkaException as error:
         raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
     finally:
