@@ -38,7 +38,7 @@ class ChildProcess:
     """A process known by its pid file.
 
     Args:
-        pid_file: Holds pid and identity while the process runs.
+        pid_file: Holds pid and identity of the process that was started last, and where its log begins.
         log_file: Receives its stdout and stderr, appended; the file before it is kept as `.1`.
     """
 
@@ -103,7 +103,6 @@ class ChildProcess:
         self.signal(signal.SIGCONT)
         if not self.wait(deadline_s):
             self.kill()
-        self.pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End the process with SIGKILL and wait until it is gone."""
@@ -120,14 +119,16 @@ class ChildProcess:
             time.sleep(POLL_S)
         return True
 
-    def complaint(self) -> str:
-        """The line it logged since its start that best says why it ended, or its last line."""
+    def said(self) -> str:
+        """What it logged since its start, whether it still runs or not."""
         record = self._record()
         with self.log_file.open("rb") as log:
             log.seek(record.log_from if record else 0)
-            lines = [
-                line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()
-            ]
+            return log.read().decode(errors="replace")
+
+    def complaint(self) -> str:
+        """The line it logged since its start that best says why it ended, or its last line."""
+        lines = [line.strip() for line in self.said().splitlines() if line.strip()]
         telling = [line for line in lines if any(word in line for word in TELLING)]
         return (telling or lines or ["it logged nothing"])[-1]
 

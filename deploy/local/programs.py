@@ -20,7 +20,7 @@ from deploy.local.errors import StackError
 from deploy.local.first_key import first_key
 from deploy.local.process import ChildProcess
 from deploy.local.progress import Say, aloud, silent, step
-from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.local.settings import LocalSettings
 from deploy.local.settings import load as load_local_settings
 from tocsin import secrets
 from tocsin.errors import TocsinError
@@ -70,9 +70,6 @@ class Program:
         """
         if self.process.pid() is not None:
             return
-        self.process.log_file.parent.mkdir(parents=True, exist_ok=True)
-        self.process.log_file.write_text("")
-        os.chdir(CHECKOUT)
         self.process.start([sys.executable, "-m", MODULES[self.name]], self.environment)
         if wait:
             self.await_ready()
@@ -91,9 +88,8 @@ class Program:
             time.sleep(0.05)
 
     def says(self, text: str) -> bool:
-        """Whether a line of its log ends with `text`."""
-        lines = self.process.log_file.read_text(errors="replace").splitlines()
-        return any(line.endswith(text) for line in lines)
+        """Whether a line that it logged since its start ends with `text`."""
+        return any(line.endswith(text) for line in self.process.said().splitlines())
 
     def stop(self) -> None:
         """Ask it to stop, and wait for it."""
@@ -102,7 +98,6 @@ class Program:
     def kill(self) -> None:
         """End it as a crash would."""
         self.process.kill()
-        self.process.pid_file.unlink(missing_ok=True)
 
     def freeze(self) -> None:
         """Stop it from running, sockets open."""

@@ -26,4 +26,4 @@ def test_demo_verifies_every_documented_system_and_loses_nothing(tmp_path: Path)
     last_line = [line for line in done.stdout.splitlines() if line.startswith("demo: ")]
     assert done.returncode == 0, done.stdout + done.stderr
     assert last_line == ["demo: 5 of 5 systems verified, 34 delivered, 0 lost"]
-    assert not [path for path in (tmp_path / "run").glob("*.pid") if path.exists()]
+    assert not apart.running(tmp_path)

@@ -146,4 +146,4 @@ def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path: Path) -
     assert second is not None
     # What it let fail, the replay, and what the program published.
     assert "3 received, 3 verified, 0 refused" in second.shown[-1]
-    assert not list((tmp_path / "home" / "run").glob("*.pid"))
+    assert not apart.running(tmp_path / "home")

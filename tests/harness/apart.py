@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local import settings as local_settings
+from deploy.local.process import ChildProcess
 from tests.harness.installation import free_port
 
 _PORTS: Final = (
@@ -33,3 +34,9 @@ def environment(home: Path) -> dict[str, str]:
         **{f"TOCSIN_{name}": str(free_port()) for name in _PORTS},
         "TOCSIN_HOME": str(home),
     }
+
+
+def running(home: Path) -> list[str]:
+    """Return the names of the services and programs of a stack that run."""
+    files = (home / "run").glob("*.pid")
+    return [file.stem for file in files if ChildProcess(file, home / "log").pid() is not None]

@@ -212,7 +212,7 @@ def _reading(settings: Settings, topic: str) -> Iterator[Any]:
 
 def probes_of(program: Program) -> str:
     """Return where a program's probes answer."""
-    said = re.search(r"probes and metrics at (\S+)", program.process.log_file.read_text())
+    said = re.search(r"probes and metrics at (\S+)", program.process.said())
     assert said is not None
     return said[1]
 

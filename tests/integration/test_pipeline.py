@@ -182,7 +182,7 @@ def test_programs_started_before_kafka_say_so_and_begin_once_it_is_there(
         (program,) = own.fleet.add("delivery")
         program.start(wait=False)
         deadline = time.monotonic() + 20
-        while "does not answer, trying again" not in program.process.log_file.read_text():
+        while "does not answer, trying again" not in program.process.said():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert program.process.pid() is not None

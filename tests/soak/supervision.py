@@ -230,7 +230,6 @@ class Supervisor:
         if ward.state == "leaving":
             self.wards.remove(ward)
             return
-        _keep_log(ward.program)
         ward.program.start(wait=False)
         ward.state, ward.killed_ms, ward.seen_ms = "running", None, now
 
@@ -262,14 +261,7 @@ def _peak_mib(pid: int) -> float:
 
 def _last_words(program: Program) -> str:
     """Return why a program has ended by itself; who was killed has had no time to say anything."""
-    lines = program.process.log_file.read_text(errors="replace").splitlines()
+    lines = program.process.said().splitlines()
     if any(line.startswith("Traceback") for line in lines):
         return lines[-1]
     return next((line for line in reversed(lines) if " stops: " in line), "")
-
-
-def _keep_log(program: Program) -> None:
-    """A start empties the log; what a process said before it died is what one wants to read."""
-    log = program.process.log_file
-    with log.with_suffix(".all.log").open("ab") as kept:
-        kept.write(log.read_bytes())

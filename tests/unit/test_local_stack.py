@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import artifacts, debian, environment, java, kafka, ports, registry, settings
+from deploy.local import artifacts, debian, environment, java, kafka, ports, process, registry, settings
 from deploy.local.__main__ import main
 from deploy.local.errors import StackError
 from deploy.local.ports import Listener
 from deploy.local.process import ChildProcess, identity
+from deploy.local.programs import Fleet
 from deploy.local.progress import silent
 from deploy.local.settings import LocalSettings, Port
 from tocsin.errors import ConfigurationError
@@ -241,7 +242,7 @@ def child(tmp_path: Path) -> Iterator[ChildProcess]:
 def run(child: ChildProcess, code: str) -> int:
     """Start Python code and return once it has printed something."""
     pid = child.start([sys.executable, "-c", code], dict(os.environ))
-    while child.pid() is not None and not child.log_file.read_text():
+    while child.pid() is not None and not child.said():
         child.wait(0.01)
     return pid
 
@@ -255,12 +256,11 @@ class TestChildProcess:
         pid = run(child, HANG)
         assert os.getsid(pid) == pid
 
-    def test_stop_ends_it_by_sigterm_and_removes_the_pid_file(self, child: ChildProcess) -> None:
+    def test_stop_ends_it_by_sigterm(self, child: ChildProcess) -> None:
         pid = run(child, POLITE)
         child.stop(10)
         assert identity(pid) is None
         assert child.log_file.read_text() == "ready\ntold\n"
-        assert not child.pid_file.exists()
 
     def test_stop_kills_what_ignores_sigterm_at_the_deadline(self, child: ChildProcess) -> None:
         pid = run(child, STUBBORN)
@@ -328,6 +328,36 @@ class TestChildProcess:
         run(child, "print('new')")
         assert child.wait(10)
         assert child.complaint() == "new"
+
+    def test_what_it_said_is_known_after_its_end_and_earlier_runs_stay_in_the_log(
+        self, child: ChildProcess
+    ) -> None:
+        for code in ("print('ERROR old')", POLITE):
+            run(child, code)
+            child.stop(10)
+        assert child.said() == "ready\ntold\n"
+        assert child.log_file.read_text() == f"ERROR old\n{child.said()}"
+
+    def test_large_log_is_kept_beside_the_next_one(
+        self, child: ChildProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "ROTATE_BYTES", 1)
+        for code in ("print('old')", "print('new')"):
+            run(child, code)
+            child.stop(10)
+        assert child.log_file.with_name("child.log.1").read_text() == "old\n"
+        assert child.said() == child.log_file.read_text() == "new\n"
+
+
+def test_program_that_is_started_again_keeps_why_it_ended_and_is_not_ready_by_an_earlier_line(
+    tmp_path: Path,
+) -> None:
+    (program,) = Fleet(tmp_path, {"TOCSIN_KAFKA": "127.0.0.1:1"}).add("router", TOCSIN_PARTITIONS="many")
+    program.process.log_file.parent.mkdir()
+    program.process.log_file.write_text("an earlier run is ready\n")
+    with pytest.raises(StackError, match=r"router ended while starting: .*TOCSIN_PARTITIONS"):
+        program.start()
+    assert program.process.log_file.read_text().startswith("an earlier run is ready\n")
 
 
 class TestEnvironment:
