@@ -9,10 +9,12 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import httpx
 from confluent_kafka import Message, TopicPartition
@@ -28,6 +30,9 @@ from tocsin.secrets import load_keyring
 from tocsin.settings import Settings
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
+
+WRITTEN_S: Final = 10.0
+"""How long records may take until they are acknowledged."""
 
 
 class Servers(Protocol):
@@ -56,10 +61,12 @@ class Installation:
     api_url: str
     gateway_url: str
     registry: Registry = field(init=False)
+    _writer: Writer = field(init=False)
     _has_key: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.registry = Registry(self.settings)
+        self._writer = Writer(self.settings)  # one for all: each takes half a second until its first write
 
     @property
     def topics(self) -> Topics:
@@ -161,16 +168,25 @@ class Installation:
         return made
 
     def write(self, *records: Outgoing) -> list[Written]:
-        """Write records by hand and return once they are acknowledged."""
-        written: list[Written] = []
-        writer = Writer(self.settings)
-        try:
-            for record in records:
-                writer.write(record, written.append)
-            assert writer.flush(10.0), "not acknowledged"
-        finally:
-            writer.close()
+        """Write records by hand, and return where they stand, in their order, once all are acknowledged.
+
+        Raises:
+            AssertionError: One was refused for good, or is not acknowledged in time.
+        """
+        until = time.monotonic() + WRITTEN_S
+        asked: list[Future[Written]] = [Future() for _ in records]
+        for record, future in zip(records, asked, strict=True):
+            self._writer.write(record, future.set_result, wanted=lambda: time.monotonic() < until)
+        _, missing = futures.wait(asked, WRITTEN_S)
+        assert not missing, f"{len(missing)} of {len(asked)} not acknowledged: {self._writer.complaint}"
+        written = [future.result() for future in asked]
+        refused = [each.error for each in written if each.error is not None]
+        assert not refused, f"{len(refused)} of {len(asked)} not written: {refused[0]}"
         return written
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self._writer.close()
 
     def read(self, topic: str) -> list[Message]:
         """Return every record that stands in a topic now."""
@@ -266,6 +282,7 @@ def installation(
     finally:
         # Nobody needs what they would still write: their topics go.
         made.fleet.kill()
+        made.close()
         admin = clients.admin(settings)
         for future in admin.delete_topics(created).values():
             future.result()
