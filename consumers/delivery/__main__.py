@@ -55,7 +55,8 @@ def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
 
 
 async def _run(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
-    topics, registry = Topics(settings.topic_prefix), Registry(settings, patiently=stop.patiently)
+    topics = Topics(settings.topic_prefix)
+    registry = Registry(settings, timeout_s=settings.session_s / 5, patiently=stop.patiently)
     policy = policy_of(settings)
     if settings.allow_cidrs:
         _log.warning("ATTENTION: policy is opened for %s", ", ".join(settings.allow_cidrs))
@@ -85,6 +86,7 @@ async def _run(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
         warmup=warmup,
         live_topic=topics.deliveries,
         telemetry=telemetry,
+        stopping=stop.asked.is_set,
     )
     reader = Reader(
         settings,

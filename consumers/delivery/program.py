@@ -18,6 +18,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent import futures
+from contextlib import suppress
 from typing import Any, Final
 
 from consumers.delivery import attempts, saturation, schedule, traces
@@ -43,7 +44,7 @@ from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Part, Reader, Record
 from tocsin.kafka.window import Mark
 from tocsin.kafka.writer import Wanted
-from tocsin.lifecycle import Stop
+from tocsin.lifecycle import Stop, Stopped
 from tocsin.telemetry import metrics
 from tocsin.telemetry.program import Telemetry
 from tocsin.telemetry.tracing import Span, within
@@ -52,6 +53,7 @@ _log = logging.getLogger("tocsin.delivery")
 
 PUMP_EVERY_S: Final = 0.05
 RENEW_EVERY_S: Final = 0.1
+REGISTRY_AGAIN_S: Final = 0.5
 PARK_AT: Final = 0.75
 """A partition whose window is this full parks what does not keep up."""
 PARK_AT_ONCE: Final = 8
@@ -76,6 +78,7 @@ class Delivering:
         lanes: Who is next.
         live_topic: Name of the topic of live work.
         telemetry: What it tells of itself; nobody is told when None.
+        stopping: Whether the program ends; nothing is waited for any more then.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Delivering:
         warmup: Warmup,
         live_topic: str,
         telemetry: Telemetry | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._endpoints = endpoints
         self._client = client
@@ -100,6 +104,7 @@ class Delivering:
         self._warmup = warmup
         self._live_topic = live_topic
         self._telemetry = telemetry or Telemetry("delivery")
+        self._asked_to_stop = stopping
         self._measures = Measures(self._telemetry.meter)
         self._loop = asyncio.get_running_loop()
         self._memory = Memory()
@@ -155,7 +160,12 @@ class Delivering:
 
     def deliver(self, records: Sequence[Record]) -> None:
         """Decode records and hand them to the loop; called on the reader's thread."""
-        works = [work for record in records if (work := self._decode(record)) is not None]
+        works: list[Work] = []
+        with suppress(Stopped):  # what is not decoded by then stays uncommitted
+            for record in records:
+                work = self._decode(record)
+                if work is not None:
+                    works.append(work)
         if works:
             self._call(self._take, works)
 
@@ -169,9 +179,12 @@ class Delivering:
                 self._set_aside(record, str(error))
                 return None
             except RegistryUnavailable as error:
-                # Every pipeline schema this process writes is known to it; only a foreign version ends up here.
+                # Only what has not been met since the start is asked for. All that was read before is sent meanwhile.
+                if self._asked_to_stop():
+                    raise Stopped from error
                 _log.warning("waiting for the schema registry: %s", error)
-                time.sleep(0.5)
+                time.sleep(REGISTRY_AGAIN_S)
+                self.reader.renew()
         identity = deliveries.identity(delivery.delivery_id, progress)
         return Work(record, delivery, progress, identity, live=record.topic == self._live_topic)
 

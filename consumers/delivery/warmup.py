@@ -21,6 +21,7 @@ from tocsin.settings import Settings
 
 _log = logging.getLogger("tocsin.delivery.warmup")
 
+AGAIN_S: Final = 0.5
 MARGIN_MS: Final = 600_000
 """Read this much more than the mark says: copies of one record lie this close together."""
 
@@ -39,6 +40,7 @@ class Warmup:
     def __init__(self, settings: Settings, topic: str) -> None:
         self._topic = topic
         self._wanted: queue.SimpleQueue[tuple[Part, Mark, Learned] | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
         self._consumer = clients.plain_consumer(settings)
         self._thread = threading.Thread(target=self._run, name="warmup", daemon=True)
         self._thread.start()
@@ -54,18 +56,21 @@ class Warmup:
         self._wanted.put((part, mark, learned))
 
     def stop(self) -> None:
-        """Stop reading."""
+        """Stop reading; what is not known by then is told to nobody."""
+        self._stopping.set()
         self._wanted.put(None)
         self._thread.join(5.0)
 
     def _run(self) -> None:
         while (wanted := self._wanted.get()) is not None:
             part, mark, learned = wanted
-            learned(part, self._patiently(part.partition, mark))
+            known = self._patiently(part.partition, mark)
+            if known is not None:
+                learned(part, known)
         self._consumer.close()
 
-    def _patiently(self, partition: int, mark: Mark) -> Known:
-        while True:
+    def _patiently(self, partition: int, mark: Mark) -> Known | None:
+        while not self._stopping.is_set():
             try:
                 return list(_decisions(self._consumer, self._topic, partition, mark))
             except KafkaException as error:
@@ -73,7 +78,8 @@ class Warmup:
                 _log.warning(
                     "decisions of partition %d cannot be read yet: %s", partition, error.args[0].str()
                 )
-                time.sleep(0.5)
+                self._stopping.wait(AGAIN_S)
+        return None
 
 
 def _decisions(consumer: Consumer, topic: str, partition: int, mark: Mark) -> list[tuple[str, Source, bytes]]:

@@ -275,7 +275,7 @@ class Reader:
         return self._unfinished
 
     def renew(self) -> None:
-        """Renew the lease from within `Hooks.revoking`, during which nothing is polled; call it now and then."""
+        """Renew the lease while nothing is polled, as from within `Hooks.revoking`; call it now and then."""
         if self.alive() and self._lease.is_due(time.monotonic()):
             self._commit(asynchronous=False)
 

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import pytest
 
+from consumers.delivery import program
 from consumers.delivery.breaker import ENDPOINTS_MIN
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.outcome import Answered, Failed
 from consumers.delivery.program import Delivering
 from consumers.delivery.work import Work
 from tests.unit.delivery.world import PART, Broken, Ending, Member, Never, Silent, delivering_for, read
+from tocsin.errors import RegistryUnavailable
+from tocsin.kafka.codec import Decoded
 
 TAKEN = Answered(200, (), b"", body_complete=True, duration_s=0.01)
 NO_CONNECTION = Failed("connect", "the connection was refused", 0.01)
@@ -79,3 +82,25 @@ def test_what_overflows_in_an_outage_of_our_own_is_not_the_subscribers_fault(
     attempts = asyncio.run(run()).attempts
     assert attempts
     assert {(attempt.decision.verdict, attempt.decision.fault) for attempt in attempts} == {("parked", fault)}
+
+
+def test_wait_for_the_registry_keeps_the_lease_and_ends_with_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record of a schema that is not known must stop neither all other endpoints nor the process's end."""
+    monkeypatch.setattr(program, "REGISTRY_AGAIN_S", 0.0)
+    asked = 0
+
+    def unavailable(*_: object) -> Decoded:
+        nonlocal asked
+        asked += 1
+        raise RegistryUnavailable("no answer")
+
+    async def run() -> Member:
+        member = Member()
+        delivering = delivering_for(
+            member, Silent(), Never(), Lanes[Work](20), unavailable, stopping=lambda: member.renewed == 3
+        )
+        delivering.deliver([read(1).record, read(1).record])
+        return member
+
+    member = asyncio.run(run())
+    assert (member.renewed, asked, member.finished) == (3, 4, [])

@@ -1,30 +1,45 @@
-"""How far back decisions are read when a partition is taken over."""
+"""What earlier owners decided is waited for, but not at a stop."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import threading
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumers.delivery import warmup
+from consumers.delivery.warmup import Warmup
+from tocsin.kafka import clients
+from tocsin.kafka.reader import Part
 from tocsin.kafka.window import Mark
+from tocsin.settings import Settings
 
 
-def start(offset: int, error: KafkaError | None) -> int:
-    """Return where reading starts in a log of 10, of a partition that was never committed."""
-    place = SimpleNamespace(offset=offset, error=error)
-    client: Any = SimpleNamespace(offsets_for_times=lambda asked, timeout: [place])
-    return warmup._start(client, "attempts", 0, Mark(0, 0), 10)
+class Away:
+    """A consumer whose broker never answers."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.closed = False
+
+    def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+        self.asked.set()
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    def close(self) -> None:
+        self.closed = True
 
 
-@pytest.mark.parametrize(("offset", "first"), [(4, 4), (-1, 10)])
-def test_decisions_of_the_last_minutes_are_read(offset: int, first: int) -> None:
-    assert start(offset, None) == first
-
-
-def test_nothing_is_taken_for_undecided_where_nobody_can_say_when_decisions_were_made() -> None:
-    """It would be sent again."""
-    with pytest.raises(KafkaException):
-        start(-1, KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+def test_stop_ends_a_wait_for_kafka_and_nobody_is_told_of_what_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To be told of no decisions would let work start that an earlier owner may have decided about."""
+    consumer, told = Away(), []
+    monkeypatch.setattr(clients, "plain_consumer", lambda _: consumer)
+    warmup = Warmup(Settings(_env_file=None), "attempts")  # type: ignore[call-arg]
+    for number in range(2):
+        warmup.learn(Part("deliveries", number), Mark(), lambda part, known: told.append((part, known)))
+    assert consumer.asked.wait(10.0)
+    warmup.stop()
+    assert consumer.closed
+    assert told == []

@@ -48,12 +48,16 @@ class Member:
         self.epoch = 1
         self.leased = True
         self.finished: list[Record] = []
+        self.renewed = 0
 
     def owns(self, record: Record) -> bool:
         return record.epoch == self.epoch
 
     def alive(self) -> bool:
         return self.leased
+
+    def renew(self) -> None:
+        self.renewed += 1
 
     def fill(self, part: Part) -> float:
         """Its window is full."""
@@ -140,7 +144,12 @@ def read(epoch: int, endpoint: str = "wh") -> Work:
 
 
 def delivering_for(
-    member: Member, outbox: Silent, endpoints: Silent | Never, lanes: Lanes[Work]
+    member: Member,
+    outbox: Silent,
+    endpoints: Silent | Never,
+    lanes: Lanes[Work],
+    decoder: Callable[..., Any] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Delivering:
     made = Delivering(
         endpoints=cast(Endpoints, endpoints),
@@ -148,9 +157,10 @@ def delivering_for(
         outbox=cast(Outbox, outbox),
         quarantine=cast(Quarantine, None),
         lanes=lanes,
-        decoder=cast(Decoder, None),
+        decoder=cast(Decoder, decoder),
         warmup=cast(Warmup, None),
         live_topic=PART.topic,
+        stopping=stopping,
     )
     made.reader = cast(Reader, member)
     return made
