@@ -22,7 +22,7 @@ from deploy.local.stack import Stack
 from tests.harness.installation import Installation, installation
 from tocsin import deliveries
 from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source
-from tocsin.kafka import pipeline
+from tocsin.kafka import partitioner, pipeline
 from tocsin.kafka.writer import Outgoing
 from tocsin.wire.systems import load_systems
 
@@ -138,9 +138,18 @@ def delivery(number: int, subscription: str) -> Delivery:
 
 
 def write_history(
-    made: Installation, subscription: str, count: int, *, reason: str = "exhausted"
+    made: Installation,
+    subscription: str,
+    count: int,
+    *,
+    reason: str = "exhausted",
+    first_in: int = -1,
 ) -> list[Delivery]:
-    """Write deliveries that failed once, were tried again, and died: two attempts and a dead letter each."""
+    """Write deliveries that failed once, were tried again, and died: two attempts and a dead letter each.
+
+    Args:
+        first_in: Partition of the first attempts; their key's own when -1.
+    """
     topics = made.topics
     encode = pipeline.encoder(made.registry, topics, "delivery")
     encode_attempt = pipeline.encoder(made.registry, topics, "attempt")
@@ -161,7 +170,8 @@ def write_history(
                 deliveries.identity(each.delivery_id, progress), source, decision
             )
             record = encode_attempt(deliveries.attempt_record(attempt))
-            records.append(Outgoing(topics.attempts, key, record, headers))
+            where = first_in if progress is first else -1
+            records.append(Outgoing(topics.attempts, key, record, headers, partition=where))
         headers = [
             ("ce_type", TYPE.encode()),
             ("ce_id", each.event_id.encode()),
@@ -324,6 +334,15 @@ def test_dead_letter_is_shown_with_its_body_and_every_attempt(tocsin: Tocsin) ->
     assert "Attempts (2)" in out
     assert "exhausted: every attempt of the schedule failed" in out
     tocsin.run("dlq", "show", "ffffffff", code=1)
+
+
+def test_dead_letter_is_shown_with_attempts_from_before_partitions_grew(tocsin: Tocsin) -> None:
+    (earlier,) = partitioner.homes(b"wh_one", 1)
+    assert earlier not in partitioner.homes(b"wh_one", tocsin.made.settings.partitions)
+    (died,) = write_history(tocsin.made, "wh_one", 1, first_in=earlier)
+    assert "Attempts (1)" in tocsin.run("dlq", "show", died.delivery_id)[0]
+    grown = {"TOCSIN_PARTITIONS_EARLIER": "[1]"}
+    assert "Attempts (2)" in tocsin.run("dlq", "show", died.delivery_id, **grown)[0]
 
 
 def test_poison_is_told_of_and_passed_over(tocsin: Tocsin) -> None:

@@ -187,16 +187,18 @@ def _find(cluster: Cluster, start: str) -> DeadLetter:
 
 
 def _attempts(cluster: Cluster, letter: DeadLetter, delivery: Delivery) -> Iterator[dict[str, Any]]:
-    """Yield a delivery's attempts. They lie in the dead letter's own partition: same key, same partitioner."""
+    """Yield a delivery's attempts, from wherever its subscription's records lie: it may have more than one home."""
     from tocsin.cli import deliveries, feed
     from tocsin.deliveries import first_value
-    from tocsin.kafka import pipeline
+    from tocsin.kafka import partitioner, pipeline
 
+    topic, earlier = cluster.topics.attempts, cluster.settings.partitions_earlier
+    homes = partitioner.homes(letter.subscription_id.encode(), len(cluster.partitions(topic)), earlier)
     # A publisher's clock may be wrong: an event "after" its own dead letter says nothing about where to begin.
     began_ms = delivery.event_time - _SKEW_MS if delivery.event_time <= letter.timestamp_ms else 0
     decode = pipeline.decoder(cluster.registry, "attempt")
     start = feed.Since(max(began_ms, 0))
-    for batch in feed.read(cluster, cluster.topics.attempts, start, follow=False, partition=letter.partition):
+    for batch in feed.read(cluster, topic, start, follow=False, partitions=homes):
         for message in batch:
             if (first_value(feed.headers(message), "tocsin_identity") or "").startswith(letter.delivery_id):
                 yield deliveries.document(feed.record(decode, message))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
@@ -37,7 +37,12 @@ class Since:
 
 
 def read(
-    cluster: Cluster, topic: str, start: Newest | Since, *, follow: bool, partition: int | None = None
+    cluster: Cluster,
+    topic: str,
+    start: Newest | Since,
+    *,
+    follow: bool,
+    partitions: Collection[int] | None = None,
 ) -> Iterator[Sequence[Message]]:
     """Yield a topic's records in batches, each in order of time.
 
@@ -46,13 +51,13 @@ def read(
 
     Args:
         follow: Go on after the end, for ever.
-        partition: Read this one alone; None reads all.
+        partitions: Read these alone; None reads all.
 
     Raises:
         Failure: There is no such topic.
         KafkaUnavailable: The broker stopped answering.
     """
-    wanted = cluster.partitions(topic) if partition is None else (partition,)
+    wanted = cluster.partitions(topic) if partitions is None else partitions
     ends = {part: end for part, end in snapshot.ends(cluster.settings, topic).items() if part in wanted}
     begins = _begins(cluster, topic, start, ends)
     past = snapshot.read(cluster.settings, topic, ends, start=begins)
