@@ -8,11 +8,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from deploy.local import programs, stack
+from deploy.local import programs, stack, terminal
 from deploy.local.errors import StackError
 from deploy.local.progress import aloud
 from deploy.local.settings import LocalSettings, load
-from tocsin.errors import TocsinError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,18 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 if it did what was asked (for `status`: if both services answer), else 1.
     """
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options.verb, load(), getattr(options, "json", False))
-    except TocsinError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except OSError as error:
-        print(
-            f"error: {error.strerror}: {error.filename}; make that possible, or set TOCSIN_HOME to another directory",
-            file=sys.stderr,
-        )
-    except KeyboardInterrupt:
-        print("interrupted; what runs, runs on: python -m deploy.local down", file=sys.stderr)
-    return 1
+    return terminal.ended(lambda: _run(options.verb, load(), getattr(options, "json", False)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,15 +63,8 @@ def _status(settings: LocalSettings, as_json: bool) -> int:
     if as_json:
         print(json.dumps([asdict(status) for status in found], indent=2))
     else:
-        for status in found:
-            print(f"{status.title:<16} {_state(status):<22} {status.address}")
+        terminal.show(found)
     return 0 if all(status.answers for status in found) else 1
-
-
-def _state(status: stack.Status) -> str:
-    if status.pid is None:
-        return "stopped"
-    return f"running, pid {status.pid}" if status.answers else f"silent, pid {status.pid}"
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
 """Tocsin's programs as child processes beside the local stack: what `make up` leaves running.
 
-python -m deploy.local.programs up|down|status
+`python -m deploy.local.programs up | down | status`, which is `make up`, `make down` and `make status`.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.local import environment, stack
+from deploy.local import environment, stack, terminal
 from deploy.local.authority import Authority
 from deploy.local.errors import StackError
 from deploy.local.first_key import first_key
@@ -23,7 +24,6 @@ from deploy.local.progress import Say, aloud, silent, step
 from deploy.local.settings import LocalSettings
 from deploy.local.settings import load as load_local_settings
 from tocsin import secrets
-from tocsin.errors import TocsinError
 
 MODULES: Mapping[str, str] = {
     "control": "control",
@@ -203,17 +203,16 @@ def up(settings: LocalSettings, say: Say = silent) -> Fleet:
     return fleet
 
 
-def main(arguments: list[str]) -> int:
-    """Run one command and return the exit code."""
-    try:
-        settings = load_local_settings()
-        return {"up": _up, "down": _down, "status": _status}[arguments[0]](settings)
-    except (IndexError, KeyError):
-        print("usage: python -m deploy.local.programs up|down|status", file=sys.stderr)
-        return 2
-    except (StackError, TocsinError) as error:
-        print(f"tocsin: {error}", file=sys.stderr)
-        return 1
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Returns:
+        Exit code: 0 if it did what was asked (for `status`: if all runs and both services answer), else 1.
+    """
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.programs")
+    parser.add_argument("verb", choices=("up", "down", "status"))
+    run = {"up": _up, "down": _down, "status": _status}[parser.parse_args(arguments).verb]
+    return terminal.ended(lambda: run(load_local_settings()))
 
 
 def _up(settings: LocalSettings) -> int:
@@ -230,12 +229,16 @@ def _down(settings: LocalSettings) -> int:
 
 
 def _status(settings: LocalSettings) -> int:
-    programs = local_fleet(settings).programs
-    for program in programs:
-        pid = program.process.pid()
-        print(f"{program.name}-{program.number:<3} {f'running, pid {pid}' if pid else 'stopped'}")
-    return 0 if all(program.process.pid() for program in programs) else 1
+    services = stack.status(settings)
+    terminal.show(services)
+    pids = {
+        f"{program.name}-{program.number}": program.process.pid()
+        for program in local_fleet(settings).programs
+    }
+    for label, pid in pids.items():
+        print(f"{label:<16} {f'running, pid {pid}' if pid else 'stopped'}")
+    return 0 if all(status.answers for status in services) and all(pids.values()) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from deploy.local import artifacts, debian, environment, java, kafka, ports, process, registry, settings
+from deploy.local import (
+    artifacts,
+    debian,
+    environment,
+    java,
+    kafka,
+    ports,
+    process,
+    programs,
+    registry,
+    settings,
+)
 from deploy.local.__main__ import main
+from deploy.local.demo.__main__ import main as demo_main
 from deploy.local.errors import StackError
 from deploy.local.ports import Listener
 from deploy.local.process import ChildProcess, identity
@@ -435,12 +449,27 @@ class TestCommand:
         assert said.err.count("\n") == 1
         assert not (home / "lib").exists()
 
+    def test_status_shows_services_and_programs(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert programs.main(["status"]) == 1
+        shown = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+        assert [name for name in shown if not re.search(r"-\d", name)] == ["Kafka", "registry"]
+        assert {name.partition("-")[0] for name in shown[2:]} == set(programs.MODULES)
+
+    @pytest.mark.parametrize(
+        "command",
+        [partial(main, ["up"]), partial(programs.main, ["up"]), demo_main],
+        ids=["stack", "all", "demo"],
+    )
     def test_directory_that_cannot_be_made_is_one_line_and_exit_code_1(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        command: Callable[[], int],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         (tmp_path / "file").touch()
         monkeypatch.setenv("TOCSIN_HOME", str(tmp_path / "file"))
-        assert main(["up"]) == 1
+        assert command() == 1
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert "TOCSIN_HOME" in said

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local import environment, programs, stack
+from deploy.local import environment, programs, stack, terminal
 from deploy.local.authority import Authority
 from deploy.local.demo.scene import Scene, Subscriber, documented_examples
 from deploy.local.errors import StackError
@@ -20,7 +20,6 @@ from deploy.local.progress import aloud, step
 from deploy.local.settings import LocalSettings
 from deploy.local.settings import load as load_local_settings
 from tocsin import settings as settings_module
-from tocsin.errors import TocsinError
 
 RETRYING = "driftguard"
 """Its schedule is the shortest of the documented ones: now, after 5 s, after 25 s."""
@@ -32,21 +31,21 @@ SCHEDULE_S = 60.0
 
 def main() -> int:
     """Run the demo and return its exit code."""
+    return terminal.ended(_run)
+
+
+def _run() -> int:
+    settings = load_local_settings()
+    had_stack = all(status.answers for status in stack.status(settings))
+    had_programs = all(program.process.pid() for program in programs.local_fleet(settings).programs)
     try:
-        settings = load_local_settings()
-        had_stack = all(status.answers for status in stack.status(settings))
-        had_programs = all(program.process.pid() for program in programs.local_fleet(settings).programs)
-        try:
-            programs.up(settings, aloud)
-            return _play(settings)
-        finally:
-            if not had_programs:
-                programs.local_fleet(settings).stop(aloud)
-            if not had_stack:
-                stack.down(settings, aloud)
-    except (StackError, TocsinError) as error:
-        print(f"tocsin: {error}", file=sys.stderr)
-        return 1
+        programs.up(settings, aloud)
+        return _play(settings)
+    finally:
+        if not had_programs:
+            programs.local_fleet(settings).stop(aloud)
+        if not had_stack:
+            stack.down(settings, aloud)
 
 
 def _play(settings: LocalSettings) -> int:

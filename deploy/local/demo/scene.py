@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
 
+from deploy.local import settings as local_settings
 from deploy.local.demo.receiver import Answer, Received, Receiver
 from deploy.local.demo.verification import DOCUMENTED, OPEN
 from deploy.local.errors import StackError
@@ -61,7 +63,6 @@ class Subscriber:
     receiver: Receiver = field(default_factory=Receiver)
     id: str = ""
     secret: str = ""
-    effective_at_s: float = 0.0
     published: list[str] = field(default_factory=list)
     answered: list[tuple[Received, int]] = field(default_factory=list)
 
@@ -112,7 +113,7 @@ class Subscriber:
             if time.monotonic() > deadline:
                 raise StackError(
                     f"{self.system}: {len(self.delivered())} of {len(self.published)} events arrived in {timeout_s:.0f} s; "
-                    "the programs' logs are in .tocsin/log"
+                    f"the programs' logs are in {local_settings.load().logs}"
                 )
             time.sleep(0.02)
 
@@ -159,7 +160,7 @@ class Scene:
         made = self._call("POST", "", key, {"url": receiver.url, "events": events, **subscriber.wanted()})
         subscriber.id, subscriber.secret = made["id"], made["secret"]
         self._cleanup.callback(self._call, "DELETE", f"/{subscriber.id}", key)
-        self._effective_at_s = time.time() + 1.5
+        self._effective_at_s = datetime.fromisoformat(made["effective_at"]).timestamp()
         return subscriber
 
     def await_effective(self) -> None:
