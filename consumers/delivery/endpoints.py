@@ -121,6 +121,7 @@ class Endpoints:
         """
         subscription = self._table.get(delivery.subscription_id)
         if subscription is None:
+            self._ready.pop(delivery.subscription_id, None)
             return Refused("gone", "the subscription was deleted") if self._certain(delivery) else None
         if subscription.organization != delivery.organization:
             return Refused("gone", "the subscription belongs to another organization")
@@ -153,6 +154,9 @@ class Endpoints:
             if secret.expires_at is not None
         ]
         made = self._make(subscription, now_ms)
+        if len(self._ready) > len(self._table):
+            # Opened secrets of what was deleted, and is delivered to no more.
+            self._ready = {id: ready for id, ready in self._ready.items() if self._table.get(id) is not None}
         self._ready[subscription.id] = (subscription.offset, min(expiries, default=None), made)
         return made
 

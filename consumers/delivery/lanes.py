@@ -289,8 +289,11 @@ class Lanes(Generic[W]):
         if len(self._lanes) < self._forget_at:
             return
         idle = [name for name, lane in self._lanes.items() if lane.idle(now_s)]
-        for name in idle[: len(idle) // 2 + 1]:
+        forgotten = idle[: len(idle) // 2 + 1]
+        for name in forgotten:
             del self._lanes[name]
+        for names in self._crowds.values():
+            names.difference_update(forgotten)
         # Where hardly any is idle, the next is not looked for with every new lane: that takes milliseconds.
         self._forget_at = max(IDLE_LANES_MAX, len(self._lanes) + IDLE_LANES_MAX // 8)
 

@@ -103,6 +103,9 @@ class Row:
     def __init__(self, row: Subscription) -> None:
         self._row = row
 
+    def __len__(self) -> int:
+        return 1
+
     def age_s(self) -> float:
         return 0.0
 

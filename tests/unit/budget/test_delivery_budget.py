@@ -104,6 +104,9 @@ class Table:
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
 
+    def __len__(self) -> int:
+        return 1
+
     def get(self, subscription_id: str) -> Subscription | None:
         return self._subscription if subscription_id == self._subscription.id else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from dataclasses import dataclass
 
@@ -254,6 +255,24 @@ def test_idle_lanes_beyond_the_most_that_are_remembered_are_forgotten() -> None:
     lanes = served(1, a=1, b=1, c=1, d=1)
     assert len(lanes.lengths()) <= 3
     assert "d" in lanes.lengths()
+
+
+@pytest.mark.usefixtures("few")
+def test_what_is_kept_of_forgotten_lanes_does_not_grow() -> None:
+    lanes: Lanes[Item] = Lanes(1_000)
+
+    def serve(count: int) -> int:
+        tracemalloc.start()
+        for number in range(count):
+            lanes.add(Item(f"{count}-{number}"), 0.0)
+            lanes.take(0.0)
+            lanes.done(f"{count}-{number}", "neutral", started_s=0.0, now_s=0.0)
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return kept
+
+    serve(10)
+    assert serve(2_000) < 10_000
 
 
 @pytest.mark.usefixtures("few")
