@@ -31,33 +31,24 @@ _WHOSE: Final = (
     "event_source",
     "event_type",
 )
-_OF_ATTEMPT: Final = (
-    "delivery_id",
-    "run",
-    "step",
-    "organization",
-    "subscription_id",
-    "attempt",
-    "verdict",
-    "reason",
-    "fault",
-    "started_at",
-    "duration_ms",
-    "posted",
-    "url",
-    "status",
-    "error",
-    "request_headers",
-    "response_headers",
-    "response_body",
-    "next_tier",
-    "remaining_s",
-)
+_BLANK: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(CONTENT),
+    "status": "pending",
+    "step": 0,
+    "attempts": 0,
+    "last_status": None,
+    "last_error": None,
+    "reason": None,
+    "fault": None,
+    "next_at": None,
+    "decided_at": None,
+    "decided_offset": None,
+}
 
 
 @dataclass(slots=True)
 class Rows:
-    """What is to be written, a row as column name to what the driver gets: JSON as text.
+    """What is to be written, a row as column name to what the driver gets: JSON as text. It may hold more than that.
 
     Attributes:
         deliveries: By their id.
@@ -150,23 +141,9 @@ def _row(made: Rows, fields: Mapping[str, Any], blank: Callable[[], Row]) -> Row
 
 
 def _blank(fields: Mapping[str, Any], run: str, test: bool, at_ms: int) -> Row:
-    row: Row = {name: fields[name] for name in _WHOSE}
-    row.update(dict.fromkeys(CONTENT))
-    row.update(
-        test=test,
-        created_at=at_ms,
-        status="pending",
-        run=run,
-        step=0,
-        attempts=0,
-        last_status=None,
-        last_error=None,
-        reason=None,
-        fault=None,
-        next_at=None,
-        decided_at=None,
-        decided_offset=None,
-    )
+    row: Row = {**_BLANK, "run": run, "test": test, "created_at": at_ms}
+    for name in _WHOSE:
+        row[name] = fields[name]
     return row
 
 
@@ -189,11 +166,12 @@ def _next_at(tried: Tried) -> int | None:
 
 
 def _attempt(fields: Mapping[str, Any]) -> Row:
-    row = {name: fields[name] for name in _OF_ATTEMPT}
-    row["generation"] = fields["subscription_generation"]
-    row["request_headers"] = _json(fields["request_headers"])
-    row["response_headers"] = _json(fields["response_headers"])
-    return row
+    return {
+        **fields,
+        "generation": fields["subscription_generation"],
+        "request_headers": _json(fields["request_headers"]),
+        "response_headers": _json(fields["response_headers"]),
+    }
 
 
 def _json(value: object) -> str:

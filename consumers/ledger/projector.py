@@ -156,14 +156,10 @@ class Projector:
         told = [row for key, row in made if key not in rows.decided]
         decided = [row for key, row in made if key in rows.decided]
         minutes = [row for _, row in sorted(rows.minutes.items())]
-        for statement, values in (
-            (self._statements.told, told),
-            (self._statements.decided, decided),
-            (self._statements.attempts, rows.attempts),
-            (self._statements.minutes, minutes),
-        ):
-            if values:
-                connection.exec_driver_sql(statement, values)
+        self._statements.told.execute(connection, told)
+        self._statements.decided.execute(connection, decided)
+        self._statements.attempts.execute(connection, rows.attempts)
+        self._statements.minutes.execute(connection, minutes)
 
     def _judge(
         self, connection: Connection, entries: Sequence[Entry]

@@ -1,27 +1,61 @@
 """The ledger's statements; the one place where it knows which database it talks to.
 
 They are made by SQLAlchemy and turned to text once, and the driver gets the rows as they are: taking thousands of rows
-through SQLAlchemy's own execution cost more than the database does. JSON columns therefore hold text already.
+through SQLAlchemy's own execution cost more than the database does. JSON columns therefore hold text already. Values of
+many rows go by position: SQLite's driver looks each name up again for each row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
-from sqlalchemy import Dialect, Table, bindparam, case, func, insert, literal_column, update
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Insert,
+    Table,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-from consumers.ledger.projection import CONTENT
+from consumers.ledger.projection import CONTENT, Row
 from tocsin.ledger.tables import attempts, deliveries, health, minutes, positions
 
 _DECISION = ("status", "run", "step", "reason", "fault", "next_at", "decided_at", "decided_offset")
 _COUNTS = ("delivered", "failed", "dead", "parked")
 
 
+_BY_POSITION: Final = {"sqlite": "qmark", "postgresql": "format"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A statement that is executed with many rows at once.
+
+    Attributes:
+        values: Takes a row's values in the statement's order.
+    """
+
+    text: str
+    values: Callable[[Row], tuple[Any, ...]]
+
+    def execute(self, connection: Connection, rows: list[Row]) -> None:
+        """Execute it with rows, if there are any."""
+        if rows:
+            connection.exec_driver_sql(self.text, list(map(self.values, rows)))
+
+
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """Statements that are executed with many rows at once.
+    """What the ledger says to its store; `health` and those below have named parameters in the driver's style.
 
     Attributes:
         told: Makes deliveries, or gives existing ones their content.
@@ -34,10 +68,10 @@ class Statements:
         seen: Notes up to when a partition is projected, if nothing of it was since.
     """
 
-    told: str
-    decided: str
-    attempts: str
-    minutes: str
+    told: Filling
+    decided: Filling
+    attempts: Filling
+    minutes: Filling
     health: str
     place: str
     advance: str
@@ -45,7 +79,7 @@ class Statements:
 
 
 def statements(dialect: Dialect) -> Statements:
-    """Return the statements for a database, each with named parameters in its driver's style."""
+    """Return the statements for a database."""
     at = (
         positions.c.topic == bindparam("topic_"),
         positions.c.partition == bindparam("partition_"),
@@ -53,11 +87,8 @@ def statements(dialect: Dialect) -> Statements:
     )
     moved: dict[str, Any] = {"next_offset": bindparam("next_"), "seen_at": bindparam("seen_")}
     name = dialect.name
-    made = {
-        "told": _told(name),
-        "decided": _decided(name),
-        "attempts": insert(attempts),
-        "minutes": _upsert(name, minutes, lambda old, new: {each: old[each] + new[each] for each in _COUNTS}),
+    counted = _upsert(name, minutes, lambda old, new: {each: old[each] + new[each] for each in _COUNTS})
+    named = {
         "health": _upsert(name, health, lambda old, new: _others(health, new)),
         "place": _upsert(
             name,
@@ -68,7 +99,19 @@ def statements(dialect: Dialect) -> Statements:
         "advance": update(positions).where(*at).values(moved),
         "seen": update(positions).where(*at).values(seen_at=bindparam("seen_")),
     }
-    return Statements(**{key: str(statement.compile(dialect=dialect)) for key, statement in made.items()})
+    return Statements(
+        told=_filling(_told(name), dialect),
+        decided=_filling(_decided(name), dialect),
+        attempts=_filling(insert(attempts), dialect),
+        minutes=_filling(counted, dialect),
+        **{key: str(statement.compile(dialect=dialect)) for key, statement in named.items()},
+    )
+
+
+def _filling(statement: Insert, dialect: Dialect) -> Filling:
+    by_position: Any = type(dialect)
+    compiled: Any = statement.compile(dialect=by_position(paramstyle=_BY_POSITION[dialect.name]))
+    return Filling(str(compiled), itemgetter(*compiled.positiontup))
 
 
 def _told(dialect: str) -> Any:
