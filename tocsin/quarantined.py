@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -85,9 +86,9 @@ def outgoing(found: Quarantined) -> Outgoing:
     """
     missing: dict[str, str] = {}
     if ".events." in found.source_topic:
-        moment = datetime.fromtimestamp(found.source_timestamp_ms / 1000, UTC)
-        own = f"{found.source_topic}-{found.source_partition}-{found.source_offset}"
-        missing = {"ce_id": own, "ce_time": rfc3339(moment)}
+        missing["ce_id"] = f"{found.source_topic}-{found.source_partition}-{found.source_offset}"
+        with suppress(ValueError, OverflowError):  # no time at all: then it has that of its new place
+            missing["ce_time"] = rfc3339(datetime.fromtimestamp(found.source_timestamp_ms / 1000, UTC))
     known = {name for name, value in found.headers if value}
     added = [(name, value.encode()) for name, value in missing.items() if name not in known]
     return Outgoing(found.source_topic, found.key, found.value, [*found.headers, *added])

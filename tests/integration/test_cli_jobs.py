@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from tests.harness.command import Command
@@ -10,6 +11,7 @@ from tests.integration.test_cli import write_history
 from tests.integration.test_jobs import reach
 from tocsin.kafka.quarantine import Quarantine
 from tocsin.kafka.reader import Record
+from tocsin.kafka.topics import MESSAGE_MAX_BYTES
 from tocsin.kafka.writer import Writer
 
 
@@ -84,6 +86,20 @@ def test_quarantined_record_is_shown_and_sent_back_once(own: Installation) -> No
     assert (back.key(), back.value()) == (b"acme", b"\x07broken")
     assert ("ce_id", f"{row['source'].replace('/', '-')}".encode()) in (back.headers() or [])
     assert "0 of 1 records would be sent back" in tocsin.run(*redrive)[0]
+
+
+def test_records_that_went_back_are_known_though_one_between_them_cannot_go(own: Installation) -> None:
+    """An events topic takes less than quarantine does."""
+    tocsin = Command(own)
+    for value in (b"\x07one", b"\x07two", os.urandom(MESSAGE_MAX_BYTES + 200_000), b"\x07four"):
+        set_aside(own, value)
+    redrive = ("quarantine", "redrive", "--why", "schema registered", "--yes")
+    told = tocsin.run(*redrive, code=1)[1]
+    assert "3 of 4 records are on the way" in told
+    assert f"{own.topics.events('governlayer')} refuses the record" in told
+    rows = tocsin.json("quarantine", "list")
+    assert sorted(row["redriven"] for row in rows) == [False, True, True, True]
+    assert "1 of 4 records" in tocsin.run(*redrive[:-1], "--dry-run")[0]
 
 
 def test_doctor_finds_nothing_wrong_with_a_new_installation(own: Installation) -> None:

@@ -47,6 +47,12 @@ def test_event_without_id_and_time_keeps_those_it_had_by_its_place() -> None:
     assert again == there
 
 
+def test_event_whose_record_had_no_time_gets_that_of_its_new_place() -> None:
+    back = outgoing(replace(FOUND, source_timestamp_ms=1 << 62))
+    assert "ce_time" not in dict(back.headers)
+    assert "ce_id" in dict(back.headers)
+
+
 def test_event_with_id_and_time_gets_no_other() -> None:
     headers = (*FOUND.headers, ("ce_id", b"e-1"), ("ce_time", b"2026-11-21T10:00:00Z"))
     assert tuple(outgoing(replace(FOUND, headers=headers)).headers) == headers

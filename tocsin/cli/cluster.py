@@ -69,23 +69,35 @@ class Cluster:
 
     def store_all(self, records: Sequence[Outgoing], timeout_s: float = _ACKNOWLEDGE_S) -> list[Written]:
         """Write records and return once all are acknowledged, each in its place; raises as `store`."""
+        stored, failed = self.store_some(records, timeout_s)
+        if failed is not None:
+            raise failed
+        return [stored[number] for number in range(len(records))]
+
+    def store_some(
+        self, records: Sequence[Outgoing], timeout_s: float = _ACKNOWLEDGE_S
+    ) -> tuple[dict[int, Written], NotAcknowledged | Failure | None]:
+        """Write records and return those that are acknowledged, by their place, and what kept the first of the others.
+
+        One that is missing for a `NotAcknowledged` may or may not be stored.
+        """
         results: dict[int, Written] = {}
         writer = Writer(self.settings)
         try:
             for number, record in enumerate(records):
                 writer.write(record, partial(results.__setitem__, number))
-            if not writer.flush(timeout_s):
-                missing = next(number for number in range(len(records)) if number not in results)
-                why = f" ({writer.complaint})" if writer.complaint else ""
-                raise NotAcknowledged(
-                    f"{records[missing].topic} did not acknowledge within {timeout_s:.0f} s{why}"
-                )
+            writer.flush(timeout_s)
+            why = f" ({writer.complaint})" if writer.complaint else ""
         finally:
             writer.close()
+        stored = {number: written for number, written in results.items() if written.error is None}
         for number, record in enumerate(records):
-            if results[number].error is not None:
-                raise Failure(f"{record.topic} refuses the record: {results[number].error}")
-        return [results[number] for number in range(len(records))]
+            if number not in results:
+                said = f"{record.topic} did not acknowledge within {timeout_s:.0f} s{why}"
+                return stored, NotAcknowledged(said)
+            if number not in stored:
+                return stored, Failure(f"{record.topic} refuses the record: {results[number].error}")
+        return stored, None
 
     def _ask(self) -> dict[str, int]:
         try:

@@ -31,6 +31,7 @@ Since = Annotated[
 ]
 
 _ROW: Final = 16
+_TOLD_TOGETHER: Final = 500
 
 
 @app.callback()
@@ -124,15 +125,24 @@ def redrive(
         print(f"{many} would be sent back")
         return
     counting.agree(f"Send {many} back?", f"{many} would be sent back; without a terminal, say --yes", yes)
-    cluster.store_all([outgoing(each) for each in ready], timeout_s=60.0)
-    tell(
-        cluster,
-        *(
-            entry(REDRIVEN, each.id, each.organization, why=why, after={"source": each.source})
-            for each in ready
-        ),
-    )
-    output.notice(f"{len(ready)} {'record is' if len(ready) == 1 else 'records are'} on the way")
+    done = 0
+    # What is sent back is told before more is: the audit is all that keeps it from being sent a second time.
+    for begin in range(0, len(ready), _TOLD_TOGETHER):
+        portion = ready[begin : begin + _TOLD_TOGETHER]
+        stored, failed = cluster.store_some([outgoing(each) for each in portion], timeout_s=60.0)
+        back = [portion[number] for number in sorted(stored)]
+        tell(
+            cluster,
+            *(
+                entry(REDRIVEN, each.id, each.organization, why=why, after={"source": each.source})
+                for each in back
+            ),
+        )
+        done += len(back)
+        if failed is not None:
+            output.notice(f"{done} of {len(ready)} records are on the way, and the audit knows them")
+            raise failed
+    output.notice(f"{done} {'record is' if done == 1 else 'records are'} on the way")
 
 
 def document(found: Quarantined) -> dict[str, Any]:
