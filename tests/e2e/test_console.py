@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 import tocsin
 from deploy.local.demo.receiver import Received
@@ -100,6 +100,9 @@ def test_key_signs_in_stays_over_a_reload_and_is_gone_after_signing_out(
     good = key(shared, organization)
     sign_in(page, shared, good[:-1] + ("a" if good[-1] != "a" else "b"))
     expect(page.get_by_text("This key is unknown, expired or revoked.")).to_be_visible()
+    page.get_by_label("API key").fill(f"{good[:9]}…")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("That is no API key")).to_be_visible()
     page.get_by_label("API key").fill(good)
     page.keyboard.press("Enter")
     expect(page.get_by_role("banner").get_by_text(organization)).to_be_visible()
@@ -155,6 +158,7 @@ def test_webhook_is_made_tested_seen_delivering_turned_off_and_given_a_new_secre
         (request,) = receiver.wait_for(1)
         signature = request.headers["x-governlayer-signature"]
         expect(page.locator(".timeline .signature").first).to_contain_text(signature)
+        assert resend_keys(page) == ["one", "one", "other"]
         page.go_back()
         expect(page.get_by_role("heading", name="Risk desk")).to_be_visible()
 
@@ -169,8 +173,20 @@ def test_webhook_is_made_tested_seen_delivering_turned_off_and_given_a_new_secre
         expect(delivered).to_have_text("2")  # nobody asked for it: it counts by itself
 
     at.open(f"webhooks/{webhook['id']}")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Change").click()
+    renamed = at.api.call("PATCH", f"/v1/webhooks/{webhook['id']}", json={"description": "Model risk"})
+    assert renamed.status_code == 200, renamed.text
+    expect(page.locator("main h1")).to_have_text("Model risk")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_contain_text("Somebody else changed this meanwhile.")
+    dialog.get_by_role("button", name="Cancel").click()
+
     page.get_by_role("button", name="Disable").click()
-    page.get_by_role("dialog").get_by_role("button", name="Disable").click()
+    with refused(page, "PATCH", "**/v1/webhooks/*", 503, "unavailable", "no acknowledgement within 5 s"):
+        dialog.get_by_role("button", name="Disable").click()
+        expect(dialog).to_contain_text("no acknowledgement within 5 s")
+    dialog.get_by_role("button", name="Disable").click()
     expect(page.locator("main")).to_contain_text("disabled by its owner")
     page.get_by_role("button", name="Enable").click()
     expect(page.get_by_role("button", name="Disable")).to_be_visible()
@@ -179,6 +195,69 @@ def test_webhook_is_made_tested_seen_delivering_turned_off_and_given_a_new_secre
     expect(page.get_by_label("Signing secret", exact=True)).not_to_have_value(secrets[0])
     page.get_by_role("button", name="I have kept it").click()
     assert len(at.api.call("GET", f"/v1/webhooks/{webhook['id']}").json()["secrets"]) == 2
+
+
+@contextmanager
+def refused(page: Page, method: str, url: str, status: int, code: str, detail: str) -> Iterator[None]:
+    """Refuse what the page asks for by this method."""
+
+    def answer(route: Route) -> None:
+        if route.request.method == method:
+            route.fulfill(**problem(status, code, detail))
+        else:
+            route.fallback()
+
+    page.route(url, answer)
+    yield
+    page.unroute(url)
+
+
+def problem(status: int, code: str, detail: str) -> dict[str, Any]:
+    """Return an answer of the API that is none."""
+    document = {"title": "That failed", "status": status, "code": code, "detail": detail}
+    return {"status": status, "content_type": "application/problem+json", "json": document}
+
+
+def resend_keys(page: Page) -> list[str]:
+    """Resend a delivery by two clicks at once, again because nothing answers, and once more; return what each names."""
+    keys: list[str] = []
+
+    def answer(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.abort()
+        else:
+            route.fulfill(status=202, json={})
+
+    page.route("**/resend", answer)
+    button = page.get_by_role("button", name="Resend")
+    with page.expect_event("requestfailed"):
+        button.evaluate("button => { button.click(); button.click(); }")
+    for _ in range(2):
+        expect(button).not_to_have_attribute("aria-disabled", "true")
+        with page.expect_response("**/resend"):
+            button.click()
+    page.unroute("**/resend")
+    return ["one" if each == keys[0] else "other" for each in keys]
+
+
+def test_webhook_whose_secret_is_the_receivers_is_made_with_it_and_given_another(at: Desk) -> None:
+    page, dialog = at.page, at.page.get_by_role("dialog")
+    at.open("webhooks?new=1")
+    page.get_by_label("Address").fill("http://127.0.0.1:9/")
+    page.get_by_label("Description").fill("On call")
+    page.get_by_label("Format").select_option("pagerduty")
+    page.get_by_role("button", name="Create").click()
+    expect(dialog).to_contain_text("needs the receiving service's own secret")
+    page.get_by_label("Own secret").fill("R0123456789ABCDEF0123456789ABCDE")
+    page.get_by_role("button", name="Create").click()
+    dialog.get_by_role("button", name="I have kept it").click()
+    expect(page.get_by_role("heading", name="On call")).to_be_visible()
+    page.get_by_role("button", name="Rotate secret").click()
+    page.get_by_label("Own secret").fill("R9876543210FEDCBA9876543210FEDCB")
+    page.get_by_role("button", name="Rotate", exact=True).click()
+    kept = page.get_by_label("Signing secret", exact=True)
+    expect(kept).to_have_value("R9876543210FEDCBA9876543210FEDCB")
 
 
 def send_test(page: Page) -> None:
@@ -254,6 +333,11 @@ def test_what_was_missed_is_recovered_what_is_dead_purged_what_was_unreadable_se
     page.get_by_label("Type their number").fill("2")
     expect(strike).to_be_disabled()
     page.get_by_label("Type their number").fill("3")
+    with refused(page, "POST", "**/v1/purges", 409, "other_number", "4 dead letters are meant, not 3"):
+        with page.expect_request("**/v1/purges/preview"):
+            strike.click()
+        expect(dialog).to_contain_text("4 dead letters are meant, not 3")
+    expect(strike).to_be_enabled()
     strike.click()
     expect(page.locator(".progress")).to_contain_text("Everything that was meant is struck off.")
     expect(page.locator(".progress")).to_contain_text("3 of 3")
@@ -283,6 +367,7 @@ def test_what_was_missed_is_recovered_what_is_dead_purged_what_was_unreadable_se
     dialog.get_by_role("button", name="Send back").click()
     expect(page.locator("main")).to_contain_text("sent back")
 
+    until(lambda: at.api.call("GET", "/v1/audit?action=recover.done").json()["data"])
     page.get_by_role("link", name="Audit").click()
     expect(page.get_by_role("row", name="recover.done")).to_contain_text("they came late")
     expect(page.get_by_role("row", name="purge.done")).to_contain_text("gone for good")
@@ -359,7 +444,7 @@ def test_keyboard_alone_reaches_everything(at: Desk) -> None:
     focused = page.locator(":focus")
     at.open("webhooks")
     page.reload()
-    expect(page.locator("main h1")).to_be_visible()
+    expect(page.get_by_role("heading", name="Webhooks")).to_be_visible()
     page.keyboard.press("Tab")
     expect(focused).to_have_text("Skip to content")
     page.keyboard.press("Enter")
@@ -445,16 +530,11 @@ def broken(page: Page, options: str) -> list[tuple[str, str]]:
 def test_what_does_not_answer_is_told_and_tried_again(at: Desk) -> None:
     """The delivery log away: what still works is said, and still works. The network away: likewise."""
     page = at.page
-    away = {
-        "status": 503,
-        "content_type": "application/problem+json",
-        "json": {
-            "title": "Service Unavailable",
-            "status": 503,
-            "code": "unavailable",
-            "detail": "the delivery log cannot be read now: it takes too long. Deliveries go on meanwhile",
-        },
-    }
+    away = problem(
+        503,
+        "log_unavailable",
+        "the delivery log cannot be read now: it takes too long. Deliveries go on meanwhile",
+    )
     page.route("**/v1/overview", lambda route: route.fulfill(**away))
     page.get_by_role("link", name="Events").click()
     page.get_by_role("link", name="Overview").click()
@@ -466,6 +546,16 @@ def test_what_does_not_answer_is_told_and_tried_again(at: Desk) -> None:
     expect(page.locator(".tiles")).to_be_visible()
     expect(alert).to_have_count(0)
 
+    long = problem(503, "takes_too_long", "it takes longer than 15 s to read; ask for a shorter time")
+    page.route("**/v1/audit*", lambda route: route.fulfill(**long))
+    page.get_by_role("link", name="Audit").click()
+    expect(alert).to_contain_text("ask for a shorter time")
+    expect(alert).not_to_contain_text("tried again by itself")
+    page.unroute("**/v1/audit*")
+    page.get_by_role("button", name="Look again").click()
+    expect(page.locator(".empty")).to_be_visible()
+    expect(alert).to_have_count(0)
+
     at.open("deliveries")
     page.get_by_label("Text in the error").fill("half a wo")
     page.context.set_offline(True)
@@ -475,3 +565,8 @@ def test_what_does_not_answer_is_told_and_tried_again(at: Desk) -> None:
     page.context.set_offline(False)
     alert.get_by_role("button", name="Try now").click()
     expect(alert).to_have_count(0)
+
+    with refused(page, "GET", "**/v1/organization", 403, "unknown_system", "its system is not known here"):
+        page.reload()
+        expect(alert).to_contain_text("its system is not known here")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -11,8 +11,9 @@ export class Problem extends Error {
     this.retryAfterS = retryAfterS;
   }
 
+  // Whether it is worth asking the same again; what takes too long takes as long then.
   get passes() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return this.code !== "takes_too_long" && (this.status === 0 || this.status === 429 || this.status >= 500);
   }
 }
 

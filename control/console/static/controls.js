@@ -1,6 +1,7 @@
 // Buttons and fields as every view uses them.
-import { allows } from "./session.js";
 import { html, useEffect, useRef, useState } from "./dom.js";
+import { say } from "./feedback.js";
+import { allows } from "./session.js";
 
 let counted = 0;
 
@@ -45,6 +46,27 @@ export function Act({ scope, kind = "", onClick, disabled, why, children }) {
   return html`<button type="button" class=${kind} ...${refused} onClick=${() => !reason && onClick()}>
       ${children}${reason && html`<span class="sr" id=${id}>${reason}</span>`}
     </button>`;
+}
+
+// For a button that does something without a dialog: whether it is being done, and the function that does it once at a time.
+export function useDoing(what) {
+  const [busy, setBusy] = useState(false);
+  const open = useRef(false);
+  async function act() {
+    if (open.current) return;
+    open.current = true;
+    setBusy(true);
+    try {
+      await what();
+    } catch (problem) {
+      if (!("passes" in problem)) throw problem;
+      say(problem.status === 412 ? "Somebody else changed it meanwhile; look again." : problem.message, "bad");
+    } finally {
+      open.current = false;
+      setBusy(false);
+    }
+  }
+  return [busy, act];
 }
 
 export const LackingHint = ({ scope, what }) =>

@@ -49,7 +49,8 @@ function told(problem) {
   if (problem.status === 404) return ["There is nothing here.", "It was deleted, belongs to another organization, or never existed."];
   if (problem.status === 412) return ["Somebody else changed this meanwhile.", "Look at what it is now, then do it again."];
   if (problem.status === 429) return ["Too many requests for now."];
-  if (problem.status === 503 && /delivery log/.test(problem.message))
+  if (problem.code === "takes_too_long") return ["That takes too long."];
+  if (problem.code === "log_unavailable")
     return ["The delivery log does not answer.", `${problem.message}; webhooks, tests, events and keys work here as always.`];
   if (problem.status === 503) return ["Not available for the moment."];
   return problem.status >= 500 ? ["That failed in Tocsin."] : ["That is not possible."];

@@ -19,33 +19,42 @@ const FORMATS = [
 
 export function NewWebhook({ onClose, onMade }) {
   const [made, setMade] = useState(null);
-  const [draft, setDraft] = useState({ url: "", description: "", events: ["*"], format: "", filters: [] });
+  const [draft, setDraft] = useState({ url: "", description: "", events: ["*"], format: "", secret: "", filters: [] });
   if (made) return html`<${Secret} title="The webhook is there" secret=${made.secret} onClose=${() => go(["webhooks", made.id])} />`;
   return html`<${Asking} title="New webhook" action="Create" onClose=${onClose} disabled=${!draft.url || !draft.events.length}
     onSubmit=${async () => {
-      const body = { url: draft.url.trim(), events: draft.events, description: draft.description, format: draft.format || null, filters: expressions(draft.filters) };
+      const body = { url: draft.url.trim(), events: draft.events, description: draft.description, format: draft.format || null, filters: expressions(draft.filters), ...own(draft.secret) };
       setMade(await ask("POST", "/v1/webhooks", { body }));
       onMade();
     }}>
     <${Settings} draft=${draft} onDraft=${setDraft} />
     <${Choice} label="Format" value=${draft.format} onValue=${(format) => setDraft({ ...draft, format })} options=${FORMATS} hint="What the body and its signature look like. It never changes." />
+    <${OwnSecret} value=${draft.secret} onValue=${(secret) => setDraft({ ...draft, secret })} />
     <${Comparisons} filters=${draft.filters} onFilters=${(filters) => setDraft({ ...draft, filters })} />
   <//>`;
 }
 
 export function EditWebhook({ webhook, onClose, onChanged }) {
-  const [draft, setDraft] = useState({ url: "", description: webhook.description ?? "", events: webhook.events });
+  // As it was when the dialog opened: what the page around it learns meanwhile is not what is changed here.
+  const [before] = useState(webhook);
+  const [draft, setDraft] = useState({ url: "", description: before.description ?? "", events: before.events });
   return html`<${Asking} title="Change the webhook" action="Save" onClose=${onClose} disabled=${!draft.events.length}
     onSubmit=${async () => {
       const body = { description: draft.description, events: draft.events, ...(draft.url ? { url: draft.url.trim() } : {}) };
-      await ask("PATCH", webhookPath(webhook.id), { body, headers: { "If-Match": `"${webhook.version}"` } });
+      await ask("PATCH", webhookPath(before.id), { body, headers: { "If-Match": `"${before.version}"` } });
       say("The webhook is changed.");
       onChanged();
       onClose();
     }}>
-    <${Settings} draft=${draft} onDraft=${setDraft} now=${webhook.url} />
+    <${Settings} draft=${draft} onDraft=${setDraft} now=${before.url} />
   <//>`;
 }
+
+// A secret that the owner brings; where there is none, one is made.
+export const OwnSecret = ({ value, onValue }) => html`<${Text} label="Own secret" type="password" wide value=${value} onValue=${onValue} autocomplete="off" spellcheck="false"
+  hint="Empty: one is made. PagerDuty needs its routing key." />`;
+
+export const own = (secret) => (secret ? { secret } : {});
 
 // A secret, this once.
 export const Secret = ({ title, secret, onClose }) => html`<${Dialog} title=${title} onClose=${onClose}>

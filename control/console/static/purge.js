@@ -16,8 +16,13 @@ export function AskPurge({ selection, count, onClose }) {
   const meant = counted.data?.dead_letters;
   return html`<${Asking} title="Strike dead letters off?" action="Strike off for good" danger onClose=${onClose} disabled=${!meant || typed !== String(meant) || !why.trim()}
     onSubmit=${async () => {
-      const job = await ask("POST", "/v1/purges", { body: { selection, why: why.trim(), confirm: meant } });
-      go(["replays", job.id]);
+      try {
+        const job = await ask("POST", "/v1/purges", { body: { selection, why: why.trim(), confirm: meant } });
+        go(["replays", job.id]);
+      } catch (problem) {
+        if (problem.code === "other_number") counted.refresh();
+        throw problem;
+      }
     }}>
     <${Answer} answer=${counted} what="Counting where they lie">${(found) => html`
       <p><strong>${number(found.dead_letters)}</strong> ${found.dead_letters === 1 ? "dead letter is" : "dead letters are"} meant${reasons(found.by_reason)}. No list, count or replay shows them any more. <strong>It cannot be undone.</strong></p>

@@ -400,6 +400,7 @@ def test_absent_log_is_503_and_the_rest_lives_on(
     for path in (PATH, f"{PATH}/{delivery_id(1)}", "/v1/overview", f"/v1/webhooks/{HOOK}/health"):
         answer = ask(api, path)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json()["code"] == "log_unavailable"
         assert "the delivery log cannot be read now" in answer.json()["detail"]
         assert "canary" not in answer.text
     assert ask(api, "/v1/webhooks").status_code == 200

@@ -9,15 +9,14 @@ import { allows } from "../session.js";
 import { Time, fromInput, toInput } from "../times.js";
 
 const PAGE = 50;
-const EVERY_MS = 10_000;
 const LONG = 200;
 
 export function Audit({ query }) {
   const may = allows("admin");
   const { after, ...filters } = query;
-  const answer = useAnswer(may ? address("/v1/audit", { ...query, limit: PAGE }) : null, { everyMs: after ? 0 : EVERY_MS });
+  const answer = useAnswer(may ? address("/v1/audit", { ...query, limit: PAGE }) : null);
   if (!may) return html`<${Head} title="Audit" /><${Lacking} scope="admin" what="looking at the audit" />`;
-  return html`<${Head} title="Audit" />
+  return html`<${Head} title="Audit"><button type="button" onClick=${answer.refresh}>Look again</button><//>
     <p class="muted">Who changed which webhook, secret, key or job, when and why. It is kept for 400 days.</p>
     <${Filters} key=${String(new URLSearchParams(filters))} query=${filters} onQuery=${(chosen) => go("audit", chosen)}>${(draft, set) => html`
       <${Text} label="What" value=${draft.action} onValue=${set("action")} maxlength="200" placeholder="key.*" />

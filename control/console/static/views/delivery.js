@@ -1,8 +1,8 @@
 import { useAnswer } from "../answers.js";
 import { ask } from "../api.js";
-import { Act, Badge, Facts, Head, LackingHint, pretty } from "../controls.js";
+import { Act, Badge, Facts, Head, LackingHint, pretty, randomId, useDoing } from "../controls.js";
 import { useWebhookNames } from "../delivery-filters.js";
-import { html } from "../dom.js";
+import { html, useRef } from "../dom.js";
 import { Answer, Lacking, say } from "../feedback.js";
 import { FAULTS, REASONS } from "../reasons.js";
 import { to } from "../routes.js";
@@ -17,21 +17,19 @@ export function Delivery({ id }) {
   const path = `/v1/deliveries/${encodeURIComponent(id)}`;
   const answer = useAnswer(may ? path : null, { everyMs: often });
   const names = useWebhookNames();
+  // Until one is answered, every click asks for the same one.
+  const key = useRef(randomId());
+  const [sending, resend] = useDoing(async () => {
+    await ask("POST", `${path}/resend`, { headers: { "Idempotency-Key": key.current } });
+    key.current = randomId();
+    say("It is on its way again, under the same id.");
+    answer.refresh();
+  });
   if (!may) return html`<${Head} title="Delivery" /><${Lacking} scope="read" what="looking at deliveries" />`;
-
-  async function resend() {
-    try {
-      await ask("POST", `${path}/resend`);
-      say("It is on its way again, under the same id.");
-      answer.refresh();
-    } catch (problem) {
-      say(problem.message, "bad");
-    }
-  }
 
   return html`<${Answer} answer=${answer} what="Reading the delivery">${(delivery) => html`
       <${Head} title=${delivery.event_type} crumb=${html`<a class="crumb" href=${to("deliveries")}>Deliveries</a>`}>
-        <${Act} scope="replay" kind="primary" disabled=${delivery.request.body === null && delivery.request.body_base64 === null} why="Its body is not known" onClick=${resend}>Resend<//>
+        <${Act} scope="replay" kind="primary" disabled=${sending || bodiless(delivery.request)} why=${sending ? "It is being sent" : "Its body is not known"} onClick=${resend}>Resend<//>
       <//>
       <${LackingHint} scope="replay" what="resending" />
       <section class="card"><${Summary} delivery=${delivery} names=${names} /></section>
@@ -39,6 +37,8 @@ export function Delivery({ id }) {
       <section class="card"><h2>Request</h2><${Sent} request=${delivery.request} /></section>`}<//>
     ${!answer.data && html`<p><a href=${to("deliveries")}>To all deliveries</a></p>`}`;
 }
+
+const bodiless = (request) => request.body === null && request.body_base64 === null;
 
 const often = ({ status }) => (status === "delivered" || status === "dead" ? SETTLED_MS : EVERY_MS);
 

@@ -11,16 +11,15 @@ import { allows } from "../session.js";
 import { Time } from "../times.js";
 
 const PAGE = 50;
-const EVERY_MS = 10_000;
 const ROW = 16;
 
 export function Quarantine({ query }) {
   const may = allows("operate");
   const { after, ...filters } = query;
-  const answer = useAnswer(may ? address("/v1/quarantine", { ...query, limit: PAGE }) : null, { everyMs: after ? 0 : EVERY_MS });
+  const answer = useAnswer(may ? address("/v1/quarantine", { ...query, limit: PAGE }) : null);
   const [asking, setAsking] = useState(null);
   if (!may) return html`<${Head} title="Quarantine" /><${Lacking} scope="operate" what="looking at quarantine" />`;
-  return html`<${Head} title="Quarantine" />
+  return html`<${Head} title="Quarantine"><button type="button" onClick=${answer.refresh}>Look again</button><//>
     <p class="muted">Records of the whole installation that nobody could read, as they were found. Once what was wrong is mended, they go back.</p>
     <${Filters} key=${String(new URLSearchParams(filters))} query=${filters} onQuery=${(chosen) => go("quarantine", chosen)}>${(draft, set) => html`
       <${Text} label="Topic" value=${draft.topic} onValue=${set("topic")} maxlength="200" placeholder="tocsin.events.driftguard" />

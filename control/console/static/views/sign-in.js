@@ -4,6 +4,8 @@ import { html, useEffect, useState } from "../dom.js";
 import { Failure, Loading } from "../feedback.js";
 import * as session from "../session.js";
 
+const STRANGE = {};
+
 export function SignIn() {
   const [text, setText] = useState("");
   const [problem, setProblem] = useState(null);
@@ -14,9 +16,11 @@ export function SignIn() {
 
   async function submit(event) {
     event.preventDefault();
+    const key = text.trim();
+    // Other characters a header cannot carry, so the browser would not even ask.
+    if (!/^[\x21-\x7e]+$/.test(key)) return setProblem(STRANGE);
     setBusy(true);
     setProblem(null);
-    const key = text.trim();
     try {
       session.begin(key, await get("/v1/organization", { key }));
     } catch (error) {
@@ -25,7 +29,7 @@ export function SignIn() {
     }
   }
 
-  const refused = problem?.status === 401 ? "This key is unknown, expired or revoked." : null;
+  const refused = problem === STRANGE ? "That is no API key: it has characters that keys do not have." : problem?.status === 401 ? "This key is unknown, expired or revoked." : null;
   return html`<main class="sign-in">
     <h1><img src="icon.svg" alt="" width="32" height="32" />Tocsin</h1>
     <p class="muted">Governance events as signed webhooks: what was sent, what came back, what waits, and what to do about it.</p>
@@ -50,6 +54,7 @@ export function Resume() {
     get("/v1/organization").then(
       (who) => session.begin(key, who),
       (error) => {
+        if (!error.passes) return session.end(error.message);
         setProblem(error);
         timer = setTimeout(() => setAgain((count) => count + 1), 4000);
       },

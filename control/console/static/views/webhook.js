@@ -1,11 +1,11 @@
 import { useAnswer } from "../answers.js";
 import { address, ask, webhookPath } from "../api.js";
-import { Act, Choice, Facts, Head, LackingHint, number, percent, pretty } from "../controls.js";
+import { Act, Choice, Facts, Head, LackingHint, number, percent, pretty, useDoing } from "../controls.js";
 import { Asking } from "../dialog.js";
 import { html, useState } from "../dom.js";
 import { Answer, Lacking, say } from "../feedback.js";
 import { DeliveryTable } from "../delivery-table.js";
-import { EditWebhook, Secret } from "../new-webhook.js";
+import { EditWebhook, OwnSecret, Secret, own } from "../new-webhook.js";
 import { NeverDelivered } from "../never-delivered.js";
 import { go, to } from "../routes.js";
 import { allows } from "../session.js";
@@ -29,19 +29,17 @@ function Shown({ webhook, refresh }) {
   const match = { headers: { "If-Match": `"${webhook.version}"` } };
   const close = () => setOpen(null);
 
-  async function turn(active) {
-    try {
-      await ask("PATCH", webhookPath(webhook.id), { body: { active }, ...match });
-      say(active ? "The webhook is enabled." : "The webhook is disabled.");
-    } catch (problem) {
-      say(problem.status === 412 ? "Somebody else changed it meanwhile; look again." : problem.message, "bad");
-    }
+  const turn = (active) => ask("PATCH", webhookPath(webhook.id), { body: { active }, ...match });
+
+  const [enabling, enable] = useDoing(async () => {
+    await turn(true);
+    say("The webhook is enabled.");
     refresh();
-  }
+  });
 
   return html`<${Head} title=${webhook.description || webhook.url} crumb=${html`<a class="crumb" href=${to("webhooks")}>Webhooks</a>`}>
       <${Act} scope="manage" kind="primary" onClick=${() => setOpen("test")}>Send test<//>
-      ${webhook.active ? html`<${Act} scope="manage" onClick=${() => setOpen("disable")}>Disable<//>` : html`<${Act} scope="manage" onClick=${() => turn(true)}>Enable<//>`}
+      ${webhook.active ? html`<${Act} scope="manage" onClick=${() => setOpen("disable")}>Disable<//>` : html`<${Act} scope="manage" onClick=${enable} disabled=${enabling} why="It is being enabled">Enable<//>`}
       <${Act} scope="manage" onClick=${() => setOpen("edit")}>Change<//>
       <${Act} scope="manage" onClick=${() => setOpen("rotate")} disabled=${!webhook.secrets.length} why="Its format has no signing secret">Rotate secret<//>
       <${Act} scope="manage" kind="danger" onClick=${() => setOpen("delete")}>Delete<//>
@@ -60,7 +58,9 @@ function Shown({ webhook, refresh }) {
       open === "disable" &&
       html`<${Asking} title="Disable the webhook?" action="Disable" danger onClose=${close} onSubmit=${async () => {
         await turn(false);
+        say("The webhook is disabled.");
         close();
+        refresh();
       }}><p>Nothing more is sent there. What is on its way becomes dead letters, which can be replayed; what is published meanwhile can be recovered.</p><//>`
     }
     ${
@@ -73,8 +73,8 @@ function Shown({ webhook, refresh }) {
     }
     ${
       open === "rotate" &&
-      html`<${Rotation} onClose=${close} rotate=${async (expiresInS) => {
-        const answer = await ask("POST", webhookPath(webhook.id, "/secret"), { body: { expires_in_s: expiresInS }, ...match });
+      html`<${Rotation} onClose=${close} rotate=${async (asked) => {
+        const answer = await ask("POST", webhookPath(webhook.id, "/secret"), { body: asked, ...match });
         close();
         setSecret(answer.secret);
         refresh();
@@ -86,9 +86,11 @@ function Shown({ webhook, refresh }) {
 
 function Rotation({ onClose, rotate }) {
   const [overlap, setOverlap] = useState("86400");
-  return html`<${Asking} title="Rotate the signing secret" action="Rotate" onClose=${onClose} onSubmit=${() => rotate(Number(overlap))}>
+  const [secret, setSecret] = useState("");
+  return html`<${Asking} title="Rotate the signing secret" action="Rotate" onClose=${onClose} onSubmit=${() => rotate({ expires_in_s: Number(overlap), ...own(secret) })}>
     <p>A new secret is made and shown once. The old one holds beside it for a while, so that the receiver can be changed in peace.</p>
     <${Choice} label="The old one holds for" value=${overlap} onValue=${setOverlap} options=${[["3600", "an hour"], ["86400", "a day"], ["604800", "a week"], ["0", "no longer: it is known to somebody"]]} />
+    <${OwnSecret} value=${secret} onValue=${setSecret} />
   <//>`;
 }
 
