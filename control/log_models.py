@@ -133,7 +133,7 @@ class Try(BaseModel):
     fault: Fault | None
     started_at: str
     duration_ms: float
-    posted: bool = Field(description="Whether a request left.")
+    posted: bool = Field(description="Whether a POST was tried.")
     url: str | None
     status: int | None = Field(description="HTTP status; null without an answer.")
     error: str | None

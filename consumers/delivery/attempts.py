@@ -43,7 +43,7 @@ def ended(
     started_ms: int,
     headers: Sequence[tuple[str, str]],
 ) -> Attempt:
-    """Return the attempt whose POST came to an outcome.
+    """Return the attempt whose POST came to an outcome, or was refused by policy as it began.
 
     Args:
         started_ms: When it began, milliseconds since the epoch.
@@ -57,7 +57,8 @@ def ended(
         work.source,
         started_ms,
         duration_ms=outcome.duration_s * 1000,
-        posted=True,
+        # What policy refuses is the same whether it is found in the URL or at the connection: nothing was sent.
+        posted=verdict.action != "blocked",
         url=endpoint.shown_url,
         status=answered.status if answered else None,
         error=None if verdict.action == "delivered" else verdict.reason[: deliveries.ERROR_MAX_CHARS],

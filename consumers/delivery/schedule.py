@@ -27,10 +27,12 @@ def after_attempt(
         status: HTTP status of the answer, None without one.
 
     Returns:
-        The decision; its progress counts this POST and the hop that follows.
+        The decision; its progress counts this POST, unless policy refused it, and the hop that follows.
     """
     if verdict.action == "delivered":
         return Decision("delivered")
+    if verdict.action == "blocked":
+        return refused("blocked_destination", progress, verdict.reason)
     posts = progress.attempt + 1
     failed = replace(
         progress,
@@ -43,8 +45,6 @@ def after_attempt(
     )
     if verdict.action == "gone":
         return Decision("dead_letter", None, failed, "gone", verdict.fault)
-    if verdict.action == "blocked":
-        return Decision("dead_letter", None, failed, "blocked_destination", verdict.fault)
     if posts > len(schedule):
         return Decision("dead_letter", None, failed, "exhausted", verdict.fault)
     tier = schedule[posts - 1]

@@ -15,6 +15,7 @@ from consumers.delivery.outcome import Answered, Failed
 from consumers.delivery.program import Delivering
 from consumers.delivery.work import Work
 from tests.unit.delivery.world import PART, Broken, Ending, Member, Never, Silent, delivering_for, read
+from tocsin import deliveries
 from tocsin.errors import RegistryUnavailable
 from tocsin.kafka.codec import Decoded
 
@@ -104,3 +105,19 @@ def test_wait_for_the_registry_keeps_the_lease_and_ends_with_a_stop(monkeypatch:
 
     member = asyncio.run(run())
     assert (member.renewed, asked, member.finished) == (3, 4, [])
+
+
+@pytest.mark.parametrize(("outcome", "posted"), [(TAKEN, True), (NO_CONNECTION, True), (REFUSED, False)])
+def test_post_that_policy_refused_as_it_began_is_none(outcome: Answered | Failed, posted: bool) -> None:
+    """As if the address had been refused before: it counts as no try, and not towards disabling the endpoint."""
+
+    async def run() -> Silent:
+        silent = Silent()
+        delivering = delivering_for(Member(), silent, Ending(outcome), Lanes[Work](20))
+        delivering._begin([PART])
+        delivering._warm(PART, [])
+        await attempted(delivering, [read(1)])
+        return silent
+
+    record = deliveries.attempt_record(asyncio.run(run()).attempts[0])
+    assert (record["posted"], record["attempt"]) == (posted, int(posted))

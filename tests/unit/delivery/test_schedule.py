@@ -38,15 +38,17 @@ def test_delivered_has_no_effect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "reason"),
+    ("verdict", "reason", "posts"),
     [
-        (Verdict("gone", "HTTP 410", "subscriber"), "gone"),
-        (Verdict("blocked", "not allowed", "subscriber"), "blocked_destination"),
+        (Verdict("gone", "HTTP 410", "subscriber"), "gone", 1),
+        (Verdict("blocked", "not allowed", "subscriber"), "blocked_destination", 0),
     ],
 )
-def test_refusal_for_good_is_dead_lettered_at_once(verdict: Verdict, reason: str) -> None:
+def test_refusal_for_good_is_dead_lettered_at_once(verdict: Verdict, reason: str, posts: int) -> None:
     decision = schedule.after_attempt(verdict, Progress(), SCHEDULE, status=410)
     assert (decision.verdict, decision.reason, decision.tier) == ("dead_letter", reason, None)
+    assert decision.progress is not None
+    assert (decision.progress.attempt, decision.progress.last_error) == (posts, verdict.reason)
 
 
 @pytest.mark.parametrize(
