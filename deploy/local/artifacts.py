@@ -70,7 +70,8 @@ def _maven(goal: list[str], target: Path, java_home: Path) -> None:
     work = target.with_name(f"{target.name}.maven")
     work.mkdir(exist_ok=True)
     shutil.copy(POM, work)
-    command = ["mvn", "-B", f"-Dkafka.version={KAFKA_VERSION}", *goal, f"-DoutputDirectory={target}"]
+    # -C: what does not have the checksum that stands beside it ends the build, where Maven would only warn.
+    command = ["mvn", "-B", "-C", f"-Dkafka.version={KAFKA_VERSION}", *goal, f"-DoutputDirectory={target}"]
     environment = os.environ if shutil.which("java") else {**os.environ, "JAVA_HOME": str(java_home)}
     try:
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, env=environment)

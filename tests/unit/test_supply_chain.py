@@ -39,6 +39,7 @@ def test_every_locked_package_has_hashes_and_none_an_address() -> None:
     assert "//" not in lock
     entries = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)
     assert len(entries) > 50
+    entries.append((ROOT / "deploy" / "local" / "java.lock").read_text())
     assert [entry.split()[0] for entry in entries if entry and "--hash=sha256:" not in entry] == []
 
 
@@ -49,3 +50,14 @@ def test_installation_takes_nothing_without_a_hash() -> None:
         "pip_install --require-hashes -r requirements.lock",
         "pip_install --no-deps --no-build-isolation -e .",
     ]
+    sources = [file.read_text() for file in (ROOT / "deploy").rglob("*.py")]
+    others = [each for text in sources for each in re.findall(r'"pip", "install"(.*?)\]', text, re.DOTALL)]
+    assert len(others) == 1, "Java's"
+    assert [each for each in others if "--require-hashes" not in each] == []
+
+
+def test_maven_takes_nothing_with_a_wrong_checksum() -> None:
+    """Its artifacts have no hashes of ours, only those that stand beside them."""
+    calls = re.findall(r'\["mvn", .*', (ROOT / "deploy" / "local" / "artifacts.py").read_text())
+    assert len(calls) == 1
+    assert '"-C"' in calls[0]
