@@ -45,11 +45,19 @@ def is_name(text: str) -> bool:
 def at_least(delay_s: float) -> str:
     """Return the tier to wait in next when `delay_s` seconds remain.
 
-    The largest tier that fits; for what is shorter than every tier, the shortest. Called again after each hop
-    with what remains, it makes a chain: three hours is `2h` and then `1h`, not `12h`.
+    The largest tier that fits; for what is shorter than every tier, the shortest.
     """
     fitting = [name for name, tier_s in TIERS.items() if tier_s <= delay_s]
     return fitting[-1] if fitting else SHORTEST
+
+
+def chain(delay_s: int) -> tuple[str, int]:
+    """Return the first tier of a chain that waits at least `delay_s`, and the seconds left after it.
+
+    Three hours are `2h` and then `1h`, not `12h`.
+    """
+    tier = at_least(delay_s)
+    return tier, max(0, delay_s - seconds(tier))
 
 
 def parking(hops: int) -> str:

@@ -34,8 +34,7 @@ def onward(progress: Progress) -> Hop:
     """
     if not progress.remaining_s:
         return Hop(None, progress)
-    tier = tiers.at_least(progress.remaining_s)
-    left_s = max(0, progress.remaining_s - tiers.seconds(tier))
+    tier, left_s = tiers.chain(progress.remaining_s)
     return Hop(tier, replace(progress, step=progress.step + 1, remaining_s=left_s))
 
 

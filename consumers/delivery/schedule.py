@@ -9,7 +9,6 @@ from consumers.delivery.verdict import Verdict
 from tocsin import tiers
 from tocsin.deliveries import Decision, Progress
 
-RETRY_AFTER_MAX_S = 86_400
 PARKED_MAX_MS = 24 * 3_600 * 1_000
 AT_LIMIT = "endpoint at its limit"
 OUTAGE = "hardly any endpoint can be reached: the fault is ours"
@@ -48,9 +47,9 @@ def after_attempt(
     if posts > len(schedule):
         return Decision("dead_letter", None, failed, "exhausted", verdict.fault)
     tier = schedule[posts - 1]
-    asked_s = min(verdict.retry_after_s or 0, RETRY_AFTER_MAX_S)
+    asked_s = verdict.retry_after_s or 0
     if asked_s > tiers.seconds(tier):
-        tier, rest_s = chain(asked_s)
+        tier, rest_s = tiers.chain(asked_s)
         return Decision("retry", tier, failed.hop(remaining_s=rest_s), fault=verdict.fault)
     return Decision("retry", tier, failed.hop(), fault=verdict.fault)
 
@@ -92,9 +91,3 @@ def parked(
     tier = min(tiers.parking(progress.parked), tiers.at_least(expected_wait_s), key=tiers.seconds)
     waiting = progress.hop(parked=progress.parked + 1, parked_at_ms=since_ms, remaining_s=0)
     return Decision("parked", tier, waiting, reason, fault)
-
-
-def chain(delay_s: float) -> tuple[str, int]:
-    """Return the first tier of a chain that waits at least `delay_s`, and the whole seconds left after it."""
-    tier = tiers.at_least(delay_s)
-    return tier, max(0, -int(-(delay_s - tiers.seconds(tier)) // 1))
