@@ -58,7 +58,7 @@ async def get(request: Request, caller: Reading, delivery_id: str) -> JSONRespon
     row, tries = await services.log.ask(_Lookup(caller.organization, _known(delivery_id)))
     wire = _wire(services.systems, row)
     webhook = services.directory.get(caller.organization, row["subscription_id"])
-    url = shown_url(services.opened(webhook).url, wire) if webhook is not None and wire is not None else None
+    url = shown_url(webhook.url, wire) if webhook is not None and wire is not None else None
     truncated = len(tries) > TIMELINE_MAX
     return JSONResponse(detail(row, tries[:TIMELINE_MAX][::-1], url=url, wire=wire, truncated=truncated))
 

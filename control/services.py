@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +22,11 @@ from tocsin import health, sealing
 from tocsin.audit import Entry
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy
+from tocsin.errors import NoSecret
 from tocsin.events import Event
 from tocsin.health import Health
 from tocsin.http.admission import Gate
+from tocsin.http.problems import Problem
 from tocsin.http.rate import Limiter
 from tocsin.jobs import Job, JobControl, ReplayRequest
 from tocsin.kafka.topics import Topics
@@ -40,6 +43,8 @@ RECENT_S: Final = 2.0
 """How old an overview may be."""
 FRESH_S: Final = 5.0
 """A node whose tables are older than this says that it is not ready."""
+
+_log = logging.getLogger("tocsin.control")
 
 
 class Store(Protocol):
@@ -185,5 +190,14 @@ class Services:
         return sealing.sealed(subscription, self.keyring, self.topic, wire, self.clock_ms())
 
     def opened(self, subscription: Subscription) -> Subscription:
-        """Return a written subscription with its URL and headers as they are."""
-        return sealing.opened(subscription, self.keyring, self.topic)
+        """Return a written subscription with its URL and headers as they are.
+
+        Raises:
+            Problem: 409, a key of it is not in this node's keyring, or its row was moved.
+        """
+        try:
+            return sealing.opened(subscription, self.keyring, self.topic)
+        except NoSecret as error:
+            _log.error("%s does not open: %s", subscription.id, error)
+            told = "what is sealed of this webhook does not open on this node: the operator checks its keyring"
+            raise Problem(409, "sealed_elsewhere", told) from error

@@ -12,9 +12,11 @@ from starlette.testclient import TestClient
 from control import rewrapping
 from control.app import create_app
 from control.directory import Directory
+from control.log import Log
 from control.overtaken import CameSecond
 from control.services import Services
 from tests.unit.control import world
+from tests.unit.control.log_world import HOOK, Logbook, delivery, delivery_id
 from tests.unit.control.test_webhooks import as_key, create
 from tests.unit.control.world import AwayStore, MemoryStore, MemoryTrail, make_services
 from tocsin import secrets
@@ -111,6 +113,21 @@ def test_row_that_does_not_open_is_named_and_keeps_no_other_from_it(
     directory.update(moved.id, moved)
     told = rewrap(calling(replace(before, keyring=TWO_KEYS))).json()
     assert (told["rewrapped"], told["left"], told["unopened"]) == (3, 1, ["wh_moved"])
+
+
+def test_webhook_that_does_not_open_is_shown_and_changes_of_it_are_409(
+    before: Services, directory: Directory, book: Logbook
+) -> None:
+    book.write(delivery(1))
+    sealed = next(each for each in directory.all() if each.sealed_url is not None)
+    directory.update(HOOK, replace(sealed, id=HOOK))
+    api = calling(replace(before, log=Log(book.store.reading)))
+    shown = api.get(f"/v1/deliveries/{delivery_id(1)}", headers=as_key(world.READER))
+    assert shown.status_code == 200, shown.text
+    path = f"/v1/webhooks/{HOOK}"
+    assert api.get(path, headers=as_key(world.READER)).json()["url"] in shown.text
+    changed = api.patch(path, json={"description": "d"}, headers=as_key(world.MANAGER))
+    assert (changed.status_code, changed.json()["code"]) == (409, "sealed_elsewhere")
 
 
 def test_owners_change_that_comes_first_is_left_for_the_next_request(
