@@ -77,9 +77,7 @@ class DeliveryClient:
         self._deadlines = Deadlines()
         self._body_s = body_s
         # Endpoints are few and their URLs do not change: what policy says of a URL is remembered.
-        self._accept = lru_cache(maxsize=10_000)(
-            lambda url, https_only: httpx.URL(parse_url(url, policy, https_only=https_only).url)
-        )
+        self._accept = lru_cache(maxsize=10_000)(lambda url: httpx.URL(parse_url(url, policy).url))
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,7 +98,6 @@ class DeliveryClient:
         headers: Sequence[Header],
         body: bytes,
         timeout_s: float,
-        https_only: bool = False,
         may_send: Callable[[], bool] = _always,
     ) -> Outcome:
         """Make one POST, and never repeat it.
@@ -110,7 +107,6 @@ class DeliveryClient:
             headers: What is sent besides `host`, `content-length` and `accept-encoding`; names are sent as spelled.
             body: Exactly these bytes are sent.
             timeout_s: For lookup, connecting, TLS, writing and the head of the answer together; 30 at most.
-            https_only: The subscription's system forbids `http://`.
             may_send: Asked at the last moment, once there is a connection.
 
         Returns:
@@ -125,7 +121,7 @@ class DeliveryClient:
         complete = False
         try:
             with self._deadlines.within(min(timeout_s, TIMEOUT_MAX_S)) as deadline:
-                request = self._request(url, headers, body, https_only=https_only)
+                request = self._request(url, headers, body)
                 request.extensions["may_send"] = may_send
                 response = await self._transport.handle_async_request(request)
                 deadline.restart(self._body_s)
@@ -141,10 +137,8 @@ class DeliveryClient:
                 await response.aclose()
         return _answer(response, bytes(kept), complete, time.monotonic() - start_s)
 
-    def _request(
-        self, url: str, headers: Sequence[Header], body: bytes, *, https_only: bool
-    ) -> httpx.Request:
-        at = self._accept(url, https_only)
+    def _request(self, url: str, headers: Sequence[Header], body: bytes) -> httpx.Request:
+        at = self._accept(url)
         # Made by hand: what httpx does to add the first three costs more than the rest of a request.
         named: list[Header] = [
             (b"Host", at.netloc),

@@ -230,10 +230,6 @@ class Lanes(Generic[W]):
         """Return how many POSTs may be open to each endpoint that is known; from any thread."""
         return {name: int(lane.pace.limit) for name, lane in self._lanes.copy().items()}
 
-    def next_release_s(self) -> float | None:
-        """Return when the next endpoint that asked for a pause may be sent to again."""
-        return self._held[0][0] if self._held else None
-
     def _patience_s(self, now_s: float) -> float:
         return max(SOON_S, PATIENCE * _wait_s(self._waiting, self._rate.per_second(now_s) or 0.0, stuck=0.0))
 

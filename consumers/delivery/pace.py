@@ -88,10 +88,6 @@ class Pace:
         self._rose_at_s = float("-inf")
         self._rate = Rate()
 
-    def may_start(self, now_s: float) -> bool:
-        """Return whether one more POST may begin."""
-        return self.in_flight < int(self.limit) and now_s >= self.held_until_s
-
     def started(self, now_s: float) -> None:
         """Note that a POST begins."""
         self.in_flight += 1

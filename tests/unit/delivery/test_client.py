@@ -260,17 +260,6 @@ def test_url_is_judged_again_before_a_post(url: str) -> None:
     asyncio.run(test())
 
 
-def test_http_is_refused_where_the_system_says_https_only() -> None:
-    """Whatever the deployment allows."""
-
-    async def test(client: DeliveryClient, there: Endpoint) -> None:
-        outcome = await client.post(url=there.url(), headers=(), body=b"", timeout_s=1, https_only=True)
-        assert outcome == Failed("refused_by_policy", "destination_not_allowed", 0.0)
-        assert there.connections == 0
-
-    run(answers(OK), test)
-
-
 def test_connection_refused_is_said_in_words_without_an_address() -> None:
     """A tenant may read it."""
 
