@@ -7,33 +7,15 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from tocsin.http.problems import Fault
+from tocsin.wire.carried_headers import CONNECTION_HEADERS, is_name
 from tocsin.wire.systems import WireFormat
 
 COUNT_MAX: Final = 20
 VALUE_MAX_CHARS: Final = 1024
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
-_RESERVED: Final = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "cookie",
-        "expect",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "te",
-        "traceparent",
-        "tracestate",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "via",
-    }
-)
+_RESERVED: Final = CONNECTION_HEADERS | {"cookie", "traceparent", "tracestate", "user-agent", "via"}
 _RESERVED_PREFIXES: Final = ("content-", "proxy-", "x-forwarded-", "sec-")
 
 
@@ -63,7 +45,7 @@ def faults(headers: Mapping[str, str], wire: WireFormat) -> Iterator[Fault]:
 
 def _name_reason(name: str, taken: Collection[str], prefixes: tuple[str, ...]) -> str | None:
     lower = name.lower()
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         return "is not a header name"
     if lower in taken or lower.startswith(prefixes):
         return "is sent by the webhook itself"

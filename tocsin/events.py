@@ -18,6 +18,9 @@ ATTRIBUTE_MAX_BYTES: Final = 1_024
 DATA_MAX_BYTES: Final = 262_144
 """Bound on an event's encoded data: what it becomes on its way must fit a Kafka record."""
 
+EXTENSIONS_MAX: Final = 56
+"""Bound on their number: with the attributes that every event may have they are the headers of a request."""
+
 ATTRIBUTES: Final = frozenset({"specversion", "id", "source", "type", "time", "subject", "organization"})
 """What every event may have; an extension's name is none of these."""
 
@@ -61,6 +64,8 @@ def check(event: Event) -> None:
         _check_text(name, getattr(event, name))
     if event.subject is not None:
         _check_text("subject", event.subject)
+    if len(event.extensions) > EXTENSIONS_MAX:
+        raise EventInvalid("extensions", f"are over {EXTENSIONS_MAX}")
     for name, value in event.extensions.items():
         if not _EXTENSION_NAME.match(name) or name in _KNOWN:
             raise EventInvalid(

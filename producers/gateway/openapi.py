@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from producers.gateway.modes import BATCH_MAX_BYTES, BATCHED, EVENTS_MAX, PLAIN, STRUCTURED
-from tocsin.events import ATTRIBUTE_MAX_BYTES
+from tocsin.events import ATTRIBUTE_MAX_BYTES, EXTENSIONS_MAX
 from tocsin.http.bodies import BODY_MAX_BYTES
 from tocsin.http.problems import MEDIA_TYPE, ProblemDocument
 
@@ -46,6 +46,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
                 "type": "object",
                 "propertyNames": {"pattern": "^[a-z0-9]{1,20}$"},
                 "additionalProperties": _EXTENSION,
+                "maxProperties": EXTENSIONS_MAX,
                 "description": "Further attributes; `partitionkey` orders events among those that share it.",
             },
         },

@@ -1,4 +1,4 @@
-"""Request headers that somebody else named: whether they may be sent along with a webhook. Pure.
+"""Request headers that somebody else named, or rendered: whether they may be sent along with a webhook. Pure.
 
 What belongs to the connection, or decides where a request begins and ends, is ours alone: two readings of it are how
 requests are smuggled.
@@ -33,8 +33,16 @@ CONNECTION_HEADERS: Final = frozenset(
     }
 )
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"
+"""What a header's name is, as a regular expression."""
+
+_NAME = re.compile(NAME)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def is_name(text: str) -> bool:
+    """Return whether this may be a header's name at all."""
+    return _NAME.fullmatch(text) is not None
 
 
 def fault(headers: Sequence[tuple[str, str]]) -> str | None:
@@ -54,6 +62,6 @@ def fault(headers: Sequence[tuple[str, str]]) -> str | None:
 
 @lru_cache(maxsize=1_024)  # names are few, and asked for with every delivery
 def _name_fault(name: str) -> str | None:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         return "a header's name is none"
     return f"the header {name} belongs to the connection" if name.lower() in CONNECTION_HEADERS else None

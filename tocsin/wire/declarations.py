@@ -9,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tocsin import tiers
 from tocsin.errors import ConfigurationError
+from tocsin.wire import carried_headers
 from tocsin.wire.contracts import read_toml
 from tocsin.wire.signing import SecretFormat, SignatureScheme, Signed
 
-_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
-
-HeaderName = Annotated[str, Field(pattern=_HEADER_NAME)]
+HeaderName = Annotated[str, Field(pattern=f"^{carried_headers.NAME}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 Visible = Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$", max_length=200)]
 

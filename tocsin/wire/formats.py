@@ -9,26 +9,14 @@ from types import MappingProxyType
 from typing import Final
 
 from tocsin.errors import ConfigurationError
+from tocsin.wire.carried_headers import CONNECTION_HEADERS, is_name
 from tocsin.wire.declarations import FormatFile, SystemFile, WireTable, read
 from tocsin.wire.payload import Payload
 from tocsin.wire.rendering import HEADER_VALUE
 from tocsin.wire.signing import SignatureScheme
 from tocsin.wire.template import SPREAD, Compiled, TemplateInvalid, compile_value
 
-_OURS: Final = frozenset(
-    [
-        "host",
-        "connection",
-        "content-length",
-        "content-type",
-        "transfer-encoding",
-        "te",
-        "trailer",
-        "upgrade",
-        "keep-alive",
-        "expect",
-    ]
-)
+_OURS: Final = CONNECTION_HEADERS | {"content-type"}
 """What the HTTP client or `content_type` sets; a format that sets them too would contradict the request."""
 
 
@@ -159,7 +147,7 @@ def _headers(declared: WireTable, signature: SignatureScheme) -> tuple[HeaderTem
     for name, text in {**agent, **declared.headers}.items():
         spread = name.endswith(SPREAD)
         shown = name.removesuffix(SPREAD)
-        if not HEADER_VALUE.match(shown) or not set(shown) <= _TOKEN_CHARACTERS or shown.lower() in taken:
+        if not is_name(shown) or shown.lower() in taken:
             raise TemplateInvalid(f"headers.{name}", "is no header that a format may set")
         value = compile_value(text, f"headers.{name}", declared.maps)
         if spread != (value.kind == "object"):
@@ -171,8 +159,3 @@ def _headers(declared: WireTable, signature: SignatureScheme) -> tuple[HeaderTem
         compiled.append(HeaderTemplate(shown, value, spread))
         taken |= {shown.lower()}
     return tuple(compiled)
-
-
-_TOKEN_CHARACTERS: Final = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
-)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from tocsin.errors import NoSecret, RenderError
+from tocsin.wire import carried_headers
 from tocsin.wire.facts import DeliveryFacts, EventFacts
 
 if TYPE_CHECKING:
@@ -58,7 +59,12 @@ def render(wire: WireFormat, event: EventFacts, data: Mapping[str, Any], deliver
         body = orjson.dumps(wire.body.get(event, shaped, delivery))
     except TypeError as error:
         raise RenderError(f"no JSON: {error}") from error
-    return Rendered(body, wire.content_type, _headers(wire, event, shaped, delivery))
+    headers = _headers(wire, event, shaped, delivery)
+    # By the rule that delivery goes by, which would set each of this event's deliveries aside.
+    reason = carried_headers.fault([("content-type", wire.content_type), *headers])
+    if reason is not None:
+        raise RenderError(reason)
+    return Rendered(body, wire.content_type, headers)
 
 
 def inject_secret(body: bytes, wire: WireFormat, secret: str) -> bytes:

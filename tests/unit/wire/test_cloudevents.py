@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import fastavro
@@ -14,6 +15,10 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from cloudevents.core.v1.event import CloudEvent
 
 from tests.unit.wire.samples import DELIVERY, TIME, an_event
+from tocsin.errors import EventInvalid, RenderError
+from tocsin.events import ATTRIBUTE_MAX_BYTES, EXTENSIONS_MAX, Event, check
+from tocsin.fanout import facts
+from tocsin.wire import carried_headers
 from tocsin.wire.rendering import render
 from tocsin.wire.systems import load_systems
 
@@ -54,6 +59,24 @@ def test_library_reads_every_event_as_it_was_published(system: str, type: str, m
         **ATTRIBUTES,
     }
     assert orjson.dumps(event.get_data()) == orjson.dumps(known.payload(data))
+
+
+def test_event_with_all_the_extensions_it_may_have_fits_a_request_and_no_more_do() -> None:
+    """What a publisher may send, delivery can: else it would be acknowledged and set aside."""
+    example = SYSTEMS["governlayer"].event_types["drift.alert"].example
+    most = {f"e{number}": "x" * ATTRIBUTE_MAX_BYTES for number in range(EXTENSIONS_MAX)}
+    sound = Event("evt-1", "/source", "drift.alert", TIME, "acme", "subject", most)
+    check(sound)
+    for name in SYSTEMS.formats:
+        wire = SYSTEMS.wire_format("governlayer", name)
+        rendered = render(wire, facts(sound, "governlayer"), example, DELIVERY)
+        assert carried_headers.fault(rendered.headers) is None
+    more = replace(sound, extensions={**most, "more": "x"})
+    with pytest.raises(EventInvalid, match="extensions"):
+        check(more)
+    binary = SYSTEMS.wire_format("governlayer", "cloudevents-binary")
+    with pytest.raises(RenderError, match="over 64 headers"):
+        render(binary, facts(more, "governlayer"), example, DELIVERY)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -218,6 +218,18 @@ MALFORMED_TOML: list[tuple[str, str, str, str]] = [
         "may set",
     ),
     (
+        "header of the connection",
+        SIXTH.replace("X-Sixth-Kind", "Content-Encoding"),
+        "headers.Content-Encoding",
+        "may set",
+    ),
+    (
+        "header name without an end",
+        SIXTH.replace("X-Sixth-Kind", "X" * 101),
+        f"headers.{'X' * 101}",
+        "may set",
+    ),
+    (
         "header of the signature",
         SIXTH.replace("X-Sixth-Kind", "x-sixth-time"),
         "headers.x-sixth-time",
