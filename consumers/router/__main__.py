@@ -31,6 +31,7 @@ def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
     """Put the program together and run it until it is asked to stop."""
     topics, contracts = Topics(settings.topic_prefix), load_systems()
     registry = Registry(settings, timeout_s=settings.session_s / 5, patiently=stop.patiently)
+    # One thread polls, writes and takes acknowledgements; so nothing that these lead to takes a lock.
     writer = Writer(settings, own_thread=False)
     quarantine = Quarantine(writer, registry, topics, "router")
     index = Index(

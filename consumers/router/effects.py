@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 
@@ -13,7 +12,7 @@ class Effects:
     acknowledgement cannot come before the last write was begun.
 
     Args:
-        done: Called once, when the last has ended, on whichever thread ended it.
+        done: Called once, when the last has ended.
 
     Attributes:
         begun: Writes begun.
@@ -23,18 +22,14 @@ class Effects:
         self._done = done
         self._left = 1
         self.begun = 0
-        self._lock = threading.Lock()
 
     def begin(self) -> None:
         """Note one more write."""
-        with self._lock:
-            self._left += 1
-            self.begun += 1
+        self._left += 1
+        self.begun += 1
 
     def end(self) -> None:
         """Note that a write is acknowledged, or that no more will begin."""
-        with self._lock:
-            self._left -= 1
-            over = self._left == 0
-        if over:
+        self._left -= 1
+        if not self._left:
             self._done()

@@ -1,8 +1,6 @@
-"""What the router counts; on its one thread, but for the ends of events, which come on any."""
+"""What the router counts."""
 
 from __future__ import annotations
-
-from collections import deque
 
 from tocsin.kafka.reader import Record
 from tocsin.telemetry import metrics
@@ -16,7 +14,6 @@ class Measures:
         self._events = meter.counter(metrics.ROUTED)
         self._deliveries = meter.counter(metrics.DELIVERIES_MADE)
         self._duration = meter.histogram(metrics.ROUTING_DURATION)
-        self._ended: deque[tuple[str, float]] = deque()
 
     def routed(self, record: Record, deliveries: int, *, quarantined: bool) -> None:
         """Count an event that was decided about.
@@ -31,11 +28,9 @@ class Measures:
             self._deliveries.add(record.topic, by=deliveries)
 
     def ended(self, record: Record, now_ms: int) -> None:
-        """Note that all effects of an event are acknowledged; from any thread."""
-        self._ended.append((record.topic, (now_ms - record.timestamp_ms) / 1000))
+        """Count an event of which all effects are acknowledged.
 
-    def settle(self) -> None:
-        """Count what `ended` has noted."""
-        while self._ended:
-            topic, seconds = self._ended.popleft()
-            self._duration.record(max(0.0, seconds), topic)
+        Args:
+            now_ms: Milliseconds since the epoch.
+        """
+        self._duration.record(max(0.0, (now_ms - record.timestamp_ms) / 1000), record.topic)

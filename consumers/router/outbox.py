@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -38,7 +37,6 @@ class Outbox:
         self._topic = topic
         self._encode = encode
         self._open_bytes = 0
-        self._lock = threading.Lock()
 
     def has_room(self) -> bool:
         """Return whether more may be written before something is acknowledged."""
@@ -63,7 +61,7 @@ class Outbox:
         if size > MESSAGE_MAX_BYTES:
             raise RenderError(f"the delivery is {size} bytes; at most {MESSAGE_MAX_BYTES} fit a record")
         effects.begin()
-        self._account(size + _PER_RECORD_BYTES)
+        self._open_bytes += size + _PER_RECORD_BYTES
         self._writer.write(
             Outgoing(self._topic, delivery.subscription_id.encode(), value, headers),
             partial(self._written, source, delivery.delivery_id, size + _PER_RECORD_BYTES, effects),
@@ -77,12 +75,8 @@ class Outbox:
     def _written(
         self, source: Record, delivery_id: str, size: int, effects: Effects, written: Written
     ) -> None:
-        self._account(-size)
+        self._open_bytes -= size
         failpoints.hit("router.after_first_write")
         if written.error is not None:
             self.set_aside(source, f"delivery {delivery_id} cannot be written: {written.error}", effects)
         effects.end()
-
-    def _account(self, size: int) -> None:
-        with self._lock:
-            self._open_bytes += size

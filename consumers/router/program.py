@@ -127,7 +127,6 @@ class Routing:
             self._work(time.monotonic() + PORTION_S)
             self._writer.serve()
             self._writer.check()
-            self._measures.settle()
             self._telemetry.pulse.tick(time.monotonic())
         self._finish_current(stop.deadline)
 

@@ -37,9 +37,9 @@ SYSTEM: Final = SYSTEMS["governlayer"]
 PART: Final = Part(TOPICS.events(SYSTEM.name), 0)
 COUNT: Final = 60
 
-EVENT_MOST: Final = 60
+EVENT_MOST: Final = 58
 """Calls for an event that nobody wants."""
-DELIVERY_MOST: Final = 68
+DELIVERY_MOST: Final = 66
 """Further calls for each of its deliveries."""
 
 
