@@ -13,7 +13,7 @@ def find(settings: Settings, registry: Registry, subscription_id: str) -> Subscr
     """Return a subscription with what is known of its endpoint's health, or None.
 
     Raises:
-        KafkaUnavailable: The subscriptions cannot be read now.
+        KafkaUnavailable, RegistryUnavailable: The subscriptions cannot be read now.
     """
     standing = StandingSubscriptions(settings, Topics(settings.topic_prefix), registry)
     try:

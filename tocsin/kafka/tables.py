@@ -22,6 +22,10 @@ _CHECK_EVERY_S: Final = 0.2
 COMPLAIN_EVERY_S: Final = 5.0
 
 
+class _Stopped(Exception):
+    """Asked to stop while a record waits for its schema."""
+
+
 class Table(Generic[T]):
     """The latest value of every key of a topic with one partition.
 
@@ -62,6 +66,7 @@ class Table(Generic[T]):
         self._moved = threading.Condition()
         self._stopping = threading.Event()
         self._failed: BaseException | None = None
+        self._waits_for: RegistryUnavailable | None = None
         self._thread = threading.Thread(target=self._run, name=f"table {topic}", daemon=True)
 
     @property
@@ -90,7 +95,7 @@ class Table(Generic[T]):
         """Start reading, and return once the table is loaded to its end; may be called again after it raised.
 
         Raises:
-            KafkaUnavailable: It could not be loaded within `timeout_s`; the reading goes on.
+            KafkaUnavailable, RegistryUnavailable: It could not be loaded within `timeout_s`; the reading goes on.
         """
         if self._thread.ident is None:
             self._thread.start()
@@ -101,7 +106,9 @@ class Table(Generic[T]):
         if self._failed is not None:
             raise self._failed
         if not loaded:
-            raise KafkaUnavailable(f"{self.topic} could not be read to its end within {timeout_s:.0f} s")
+            raise self._waits_for or KafkaUnavailable(
+                f"{self.topic} could not be read to its end within {timeout_s:.0f} s"
+            )
 
     def wait_for(self, offset: int, timeout_s: float = 10.0) -> bool:
         """Wait until the record at `offset` has been read; return whether it was, within `timeout_s`."""
@@ -124,6 +131,8 @@ class Table(Generic[T]):
                 if time.monotonic() >= check_due:
                     self._check_end(consumer)
                     check_due = time.monotonic() + _CHECK_EVERY_S
+        except _Stopped:
+            pass
         except BaseException as error:
             self._failed = error
             with self._moved:
@@ -180,11 +189,15 @@ class Table(Generic[T]):
     def _patiently(self, message: Message) -> T:
         while True:
             try:
-                return self._decode(message)
+                row = self._decode(message)
             except RegistryUnavailable as error:
+                self._waits_for = error
                 _log.warning("%s waits for the schema registry: %s", self.topic, error)
                 if self._stopping.wait(1.0):
-                    raise
+                    raise _Stopped from error
+            else:
+                self._waits_for = None
+                return row
 
     def _check_end(self, consumer: Consumer) -> None:
         asked_at = time.monotonic()
