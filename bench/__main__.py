@@ -22,10 +22,12 @@ from bench import (
     end_to_end,
     https,
     ingest,
+    isolation,
     latency,
     limit,
     memory,
     observing,
+    replay,
     results,
     routing,
     scaling,
@@ -51,11 +53,13 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         "memory": memory,
         "observing": observing,
         "https": https,
+        "isolation": isolation,
+        "replay": replay,
         "delay": delay,
     }.items()
 }
-USUAL: Final = [name for name in BENCHMARKS if name != "delay"]
-"""What is measured unless names are given."""
+USUAL: Final = [name for name in BENCHMARKS if name not in ("isolation", "replay", "delay")]
+"""What is measured unless names are given; the others take as long again."""
 
 
 def main(arguments: Sequence[str]) -> int:

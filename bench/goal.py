@@ -66,8 +66,3 @@ class Figure:
     unit: str = ""
     goal: str = ""
     aim: str = ""
-
-    @classmethod
-    def plain(cls, name: str, goal: str = "") -> Self:
-        """Return a figure that is called by its key."""
-        return cls(name, name.replace("_", " "), goal=goal)

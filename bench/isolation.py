@@ -1,4 +1,4 @@
-"""What 199 healthy endpoints feel of bad neighbours: python -m bench.isolation [RUNS] [SECONDS]
+"""What 199 healthy endpoints feel of bad neighbours.
 
 Three windows at fixed rates on one delivery process: half of the traffic to 199 endpoints and nothing else; the other
 half to one more endpoint that is healthy too; the same traffic while that one hangs for 30 s at every POST. A fourth on
@@ -10,26 +10,49 @@ to its receipt.
 from __future__ import annotations
 
 import itertools
-import sys
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bench import results, usage, workload
-from bench.target import NoReceiver, Summary, Target, target
+from bench import usage, workload
+from bench.goal import Figure
+from bench.target import Summary, Target, target
 from bench.usage import Usage
-from deploy.local import settings as local_settings
-from deploy.local import stack
-from tests.harness.installation import Installation, installation
-from tocsin import deliveries
+from bench.world import Measure, World, pid_of
+from tests.harness.installation import Installation
 from tocsin.kafka.writer import Outgoing, Writer
 from tocsin.subscriptions import Subscription
 
+TITLE: Final = "Isolation: 199 healthy endpoints at 500/s, and their neighbours"
+FIGURES: Final[Sequence[Figure]] = (
+    Figure("alone_p50_ms", "no neighbour: p50", "ms"),
+    Figure("alone_p99_ms", "p99", "ms"),
+    Figure("well_p50_ms", "one more endpoint at 500/s, which is well: p50", "ms"),
+    Figure("well_p95_ms", "p95", "ms"),
+    Figure("well_p99_ms", "p99", "ms"),
+    Figure("well_rss_mib", "memory of delivery", "MiB"),
+    Figure("hangs_p50_ms", "the same one hangs: p50", "ms"),
+    Figure("hangs_p99_ms", "p99", "ms"),
+    Figure("hangs_max_ms", "most", "ms"),
+    Figure("p99_ratio", "p99, ratio to when it is well", "", "< 1.5"),
+    Figure("throughput_ratio", "throughput, ratio to when it is well", "", "0.9 to 1.1"),
+    Figure("hanging_posts_open", "POSTs to it open at once", ""),
+    Figure("parked", "its deliveries that were parked"),
+    Figure("hangs_rss_mib", "memory of delivery", "MiB"),
+    Figure("hangs_sockets", "sockets of delivery"),
+    Figure("hangs_cpus", "CPUs of delivery"),
+    Figure("hostile_p50_ms", "a fifth of all endpoints hostile: p50", "ms"),
+    Figure("hostile_p95_ms", "p95", "ms"),
+    Figure("hostile_p99_ms", "p99", "ms"),
+    Figure("hostile_p95_ratio", "p95, ratio to when all are well", "", "< 1.2"),
+    Figure("hostile_throughput_ratio", "throughput, ratio to when all are well", "", "0.9 to 1.1"),
+    Figure("hostile_posts", "POSTs to hostile endpoints"),
+    Figure("hostile_rss_growth_mib", "memory of delivery, how it grew", "MiB"),
+    Figure("hostile_sockets", "sockets of delivery"),
+    Figure("hostile_cpus", "CPUs of delivery"),
+)
 HEALTHY: Final = 199
 HOSTILE: Final = 50
 """A fifth of all endpoints; the receiver does another mischief for each in turn."""
@@ -38,18 +61,29 @@ WARM_UP_S: Final = 8.0
 HANG_WARM_UP_S: Final = 20.0
 """Long enough that the window of the hanging endpoint's partition overflows before or in the measured window."""
 WINDOW_S: Final = 30.0
-PARTITIONS: Final = 12
-GOALS: Final = {
-    "p99_ratio": "< 1.5",
-    "throughput_ratio": "0.9 to 1.1",
-    "hostile_p95_ratio": "< 1.2",
-    "hostile_throughput_ratio": "0.9 to 1.1",
-}
+
+
+@contextmanager
+def prepared(world: World) -> Iterator[Measure]:
+    """Prepare nothing: what one window leaves waiting is in the way of the next."""
+
+    def measure() -> dict[str, float]:
+        seconds = world.seconds(WINDOW_S)
+        with world.installed() as made, target() as receiver:
+            figures = one_hangs(made, receiver, seconds)
+        with world.installed() as made, target() as receiver:
+            return figures | a_fifth_hostile(made, receiver, seconds, figures)
+
+    yield measure
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one window showed of the healthy endpoints, and of the delivery process."""
+    """What one window showed of the healthy endpoints, and of the delivery process.
+
+    Attributes:
+        offered: Records a second for healthy endpoints.
+    """
 
     healthy: Summary
     neighbour: Summary
@@ -59,18 +93,23 @@ class Window:
 
     @property
     def throughput(self) -> float:
-        return self.healthy.received / self.seconds
+        """Deliveries a second to healthy endpoints, as a share of what was offered."""
+        return self.healthy.received / self.seconds / self.offered
 
     @property
     def rss_mib(self) -> float:
         return max(reading.rss_mib for reading in self.readings)
 
     @property
+    def rss_growth_mib(self) -> float:
+        return self.readings[-1].rss_mib - self.readings[0].rss_mib
+
+    @property
     def sockets(self) -> int:
         return max(reading.sockets for reading in self.readings)
 
     @property
-    def cpu(self) -> float:
+    def cpus(self) -> float:
         first, last = self.readings[0], self.readings[-1]
         return (last.cpu_s - first.cpu_s) / (last.at_s - first.at_s)
 
@@ -85,11 +124,8 @@ class Bench:
     def __init__(self, made: Installation, receiver: Target, seconds: float) -> None:
         self._receiver, self._seconds = receiver, seconds
         self.healthy = workload.subscribe(made, [f"{receiver.url}/ok/{number}" for number in range(HEALTHY)])
-        made.start("delivery", "delay")
-        (delivery,) = (program for program in made.fleet.programs if program.name == "delivery")
-        pid = delivery.process.pid()
-        assert pid is not None
-        self._pid = pid
+        made.start("delay")
+        self._pid = pid_of(made.another("delivery"))
         self.make, self._writer = workload.Maker(made), Writer(made.settings)
 
     def close(self) -> None:
@@ -98,7 +134,6 @@ class Bench:
 
     def window(
         self,
-        name: str,
         source: Callable[[], Outgoing],
         rate: float,
         *,
@@ -106,7 +141,7 @@ class Bench:
         warm_up_s: float = WARM_UP_S,
         prefix: str = "/well/",
     ) -> Window:
-        """Measure one window, and print it.
+        """Measure one window.
 
         Args:
             source: Makes each record.
@@ -120,22 +155,13 @@ class Bench:
             from_ms = workload.steadily(self._writer, source, rate, self._seconds)
             time.sleep(1.0)
             until_ms = from_ms + self._seconds * 1000
-            seen = Window(
+            return Window(
                 self._receiver.summary("/ok/", from_ms, until_ms),
                 self._receiver.summary(prefix, from_ms, until_ms),
                 watch.since(began_s),
                 offered,
                 self._seconds,
             )
-        healthy = seen.healthy
-        print(
-            f"  {name:10} healthy: {seen.throughput:6.1f}/s  p50 {healthy.p50_ms:6.2f}  p90 {healthy.p90_ms:6.2f}"
-            f"  p99 {healthy.p99_ms:7.2f}  max {healthy.max_ms:8.2f} ms   missing "
-            f"{self._seconds * offered - healthy.handed:.0f}   delivery: {seen.cpu:.2f} CPUs, "
-            f"{seen.rss_mib:.0f} MiB, {seen.sockets} sockets",
-            flush=True,
-        )
-        return seen
 
 
 def one_hangs(made: Installation, receiver: Target, seconds: float) -> dict[str, float]:
@@ -148,67 +174,53 @@ def one_hangs(made: Installation, receiver: Target, seconds: float) -> dict[str,
         halves = itertools.cycle([itertools.repeat(neighbour), turns])
         return lambda: bench.make(next(next(halves)))
 
-    alone = bench.window("alone", lambda: bench.make(next(turns)), half, offered=half)
-    well_ = bench.window("all well", beside(well), PER_SECOND, offered=half)
-    hangs = bench.window(
-        "one hangs", beside(hanging), PER_SECOND, offered=half, warm_up_s=HANG_WARM_UP_S, prefix="/hang/"
-    )
+    alone = bench.window(lambda: bench.make(next(turns)), half, offered=half)
+    well_ = bench.window(beside(well), PER_SECOND, offered=half)
+    hangs = bench.window(beside(hanging), PER_SECOND, offered=half, warm_up_s=HANG_WARM_UP_S, prefix="/hang/")
     bench.close()
-    verdicts = _verdicts(made)
-    print(f"  decided: {dict(verdicts)}; MiB a second: {[round(one.rss_mib) for one in hangs.readings[::5]]}")
     return {
-        "p99_ratio": hangs.healthy.p99_ms / well_.healthy.p99_ms,
-        "p99_ratio_to_alone": hangs.healthy.p99_ms / alone.healthy.p99_ms,
-        "p50_ratio": hangs.healthy.p50_ms / well_.healthy.p50_ms,
-        "throughput_ratio": hangs.throughput / well_.throughput,
         "alone_p50_ms": alone.healthy.p50_ms,
         "alone_p99_ms": alone.healthy.p99_ms,
         "well_p50_ms": well_.healthy.p50_ms,
         "well_p95_ms": well_.healthy.p95_ms,
         "well_p99_ms": well_.healthy.p99_ms,
-        "well_throughput_share": well_.throughput / well_.offered,
+        "well_throughput": well_.throughput,
+        "well_rss_mib": well_.rss_mib,
         "hangs_p50_ms": hangs.healthy.p50_ms,
         "hangs_p99_ms": hangs.healthy.p99_ms,
         "hangs_max_ms": hangs.healthy.max_ms,
-        "hangs_throughput": hangs.throughput,
+        "p99_ratio": hangs.healthy.p99_ms / well_.healthy.p99_ms,
+        "throughput_ratio": hangs.throughput / well_.throughput,
         "hanging_posts_open": hangs.neighbour.peak_open,
-        "parked": verdicts["parked"],
-        "well_rss_mib": well_.rss_mib,
+        "parked": workload.verdicts(made)["parked"],
         "hangs_rss_mib": hangs.rss_mib,
         "hangs_sockets": hangs.sockets,
-        "hangs_cpus": hangs.cpu,
+        "hangs_cpus": hangs.cpus,
     }
 
 
 def a_fifth_hostile(
     made: Installation, receiver: Target, seconds: float, well: Mapping[str, float]
 ) -> dict[str, float]:
-    """Measure the fourth window once, against the one where all were `well`."""
+    """Measure the fourth window once; `well` is what the other three showed."""
     hostile = workload.subscribe(made, [f"{receiver.url}/hostile/{number}" for number in range(HOSTILE)])
     bench = Bench(made, receiver, seconds)
     turns = workload.in_turn(_mixed(bench.healthy, hostile))
     share = HEALTHY / (HEALTHY + HOSTILE)
     seen = bench.window(
-        "a fifth hostile",
-        lambda: bench.make(next(turns)),
-        PER_SECOND,
-        offered=PER_SECOND * share,
-        prefix="/hostile/",
+        lambda: bench.make(next(turns)), PER_SECOND, offered=PER_SECOND * share, prefix="/hostile/"
     )
     bench.close()
     return {
-        "hostile_p95_ratio": seen.healthy.p95_ms / well["well_p95_ms"],
-        "hostile_p99_ratio": seen.healthy.p99_ms / well["well_p99_ms"],
-        "hostile_throughput_ratio": seen.throughput / seen.offered / well["well_throughput_share"],
         "hostile_p50_ms": seen.healthy.p50_ms,
         "hostile_p95_ms": seen.healthy.p95_ms,
         "hostile_p99_ms": seen.healthy.p99_ms,
+        "hostile_p95_ratio": seen.healthy.p95_ms / well["well_p95_ms"],
+        "hostile_throughput_ratio": seen.throughput / well["well_throughput"],
         "hostile_posts": seen.neighbour.received,
-        "hostile_posts_open": seen.neighbour.peak_open,
-        "hostile_rss_mib": seen.rss_mib,
-        "hostile_rss_growth_mib": seen.readings[-1].rss_mib - seen.readings[0].rss_mib,
+        "hostile_rss_growth_mib": seen.rss_growth_mib,
         "hostile_sockets": seen.sockets,
-        "hostile_cpus": seen.cpu,
+        "hostile_cpus": seen.cpus,
     }
 
 
@@ -216,52 +228,3 @@ def _mixed(healthy: Sequence[Subscription], hostile: Sequence[Subscription]) -> 
     """Return both, the hostile ones evenly among the others."""
     places = [(number / len(group), one) for group in (healthy, hostile) for number, one in enumerate(group)]
     return [one for _, one in sorted(places, key=lambda each: each[0])]
-
-
-def _verdicts(made: Installation) -> Counter[str]:
-    return Counter(
-        deliveries.unpack_decision(deliveries.read_decision(headers)[2]).verdict
-        for message in made.read(made.topics.attempts)
-        if (headers := _headers(message))
-    )
-
-
-def _headers(message: Any) -> Any:
-    return message.headers()
-
-
-@contextmanager
-def _afresh() -> Iterator[tuple[Installation, Target]]:
-    running = stack.up(local_settings.load())
-    with (
-        target() as receiver,
-        tempfile.TemporaryDirectory(prefix="tocsin-bench-") as home,
-        installation(running, Path(home), partitions=PARTITIONS) as made,
-    ):
-        yield made, receiver
-
-
-def main(runs: int, seconds: float) -> int:
-    """Measure several times and show least, median and most."""
-    measured = []
-    for number in range(runs):
-        print(f"run {number + 1} of {runs}", flush=True)
-        with _afresh() as (made, receiver):
-            figures = one_hangs(made, receiver, seconds)
-        with _afresh() as (made, receiver):
-            measured.append(figures | a_fifth_hostile(made, receiver, seconds, figures))
-    if seconds < WINDOW_S:
-        print(
-            f"  windows of {seconds:g} s say that it works, and nothing else; this is not kept: {measured[-1]}"
-        )
-    else:
-        results.keep("isolation", measured, goals=GOALS)
-    return 0
-
-
-if __name__ == "__main__":
-    asked = sys.argv[1:3]
-    try:
-        sys.exit(main(int(asked[0]) if asked else 3, float(asked[1]) if asked[1:] else WINDOW_S))
-    except NoReceiver as missing:
-        sys.exit(f"bench: {missing}")

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from bench import tables
 from bench.goal import Figure, Goal
 
 FILE: Final = Path(__file__).with_name("results.json")
@@ -40,7 +39,6 @@ def section(title: str, figures: Sequence[Figure], runs: Runs, at: datetime) -> 
     """Return what runs found; a goal is met if the median meets it."""
     found = spread(runs)
     known = {figure.name: figure for figure in figures if figure.name in found}
-    known |= {name: Figure.plain(name) for name in found if name not in known}
     return {
         "title": title,
         "at": at.isoformat(timespec="minutes"),
@@ -77,16 +75,3 @@ def merge(sections: Mapping[str, Section]) -> bytes:
     line = orjson.dumps(kept)
     FILE.write_bytes(line + b"\n")
     return line
-
-
-def keep(name: str, runs: Runs, *, goals: Mapping[str, str] | None = None) -> None:
-    """Show and keep the runs of a benchmark that is started by itself.
-
-    Args:
-        goals: Figure to goal, as `Goal.of` reads it.
-    """
-    figures = [Figure.plain(figure, goal) for figure, goal in (goals or {}).items()]
-    found = section(name, figures, runs, datetime.now(UTC))
-    tables.console().print(tables.shown({name: found}))
-    print(orjson.dumps({name: found}).decode())
-    merge({name: found})

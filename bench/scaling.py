@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from confluent_kafka.admin import AdminClient
 
@@ -21,9 +20,7 @@ from bench.goal import Figure
 from bench.target import Target, target
 from bench.world import PARTITIONS, Measure, World
 from tests.harness.installation import Installation
-from tocsin import deliveries
 from tocsin.kafka import clients
-from tocsin.kafka.codec import Headers
 from tocsin.kafka.writer import Outgoing
 from tocsin.subscriptions import Subscription
 
@@ -102,12 +99,7 @@ def _in_flight(
         workload.write_all(made, _records(made, subscribed, records))
         receiver.await_received(records, WITHIN_S)
         peak = receiver.count().peak_open
-    ids = {one.id.encode() for one in subscribed}
-    verdicts = Counter(
-        deliveries.unpack_decision(deliveries.read_decision(cast(Headers, message.headers()))[2]).verdict
-        for message in made.read(made.topics.attempts)
-        if message.key() in ids
-    )
+    verdicts = workload.verdicts(made, subscribed)
     return {"in_flight": peak, "in_flight_failed": sum(verdicts.values()) - verdicts["delivered"]}
 
 

@@ -7,14 +7,16 @@ import itertools
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tests.harness.installation import Installation
 from tocsin import deliveries, secrets, subscriptions
 from tocsin.deliveries import Delivery, Progress
 from tocsin.kafka import pipeline
+from tocsin.kafka.codec import Headers
 from tocsin.kafka.writer import Outgoing, Writer
 from tocsin.subscriptions import Subscription
 
@@ -143,6 +145,16 @@ def write_all(made: Installation, records: Iterable[Outgoing]) -> list[int]:
 def in_turn(subscriptions_: Sequence[Subscription]) -> Iterator[Subscription]:
     """Yield subscriptions in turn, without end."""
     return itertools.cycle(subscriptions_)
+
+
+def verdicts(made: Installation, of: Iterable[Subscription] | None = None) -> Counter[str]:
+    """Return how often what was decided about deliveries, of some subscriptions or of all."""
+    ids = None if of is None else {one.id.encode() for one in of}
+    return Counter(
+        deliveries.unpack_decision(deliveries.read_decision(cast(Headers, message.headers()))[2]).verdict
+        for message in made.read(made.topics.attempts)
+        if ids is None or message.key() in ids
+    )
 
 
 def now() -> float:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import report, results, tables
+from bench.__main__ import BENCHMARKS
 from bench.goal import Figure, Goal
-
-BENCH: Final = Path(__file__).parents[2] / "bench"
 
 
 @pytest.mark.parametrize(
@@ -59,21 +55,14 @@ def test_number_has_as_many_digits_as_say_something(value: float, text: str) -> 
     assert tables.number(value) == text
 
 
-def test_every_goal_of_every_benchmark_can_be_read() -> None:
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_goal_of_a_benchmark_can_be_read(name: str) -> None:
     """A benchmark takes minutes; a goal that is misspelt must not be found out at its end."""
-    goals = [text for file in BENCH.glob("*.py") for text in _goals(file)]
-    assert len(goals) >= 20
-    for text in goals:
-        Goal.of(text)
-
-
-def _goals(file: Path) -> list[str]:
-    signs = (">= ", "<= ", "> ", "< ")
-    return [
-        node.value
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(signs)
-    ]
+    figures = BENCHMARKS[name].FIGURES
+    assert len({figure.name for figure in figures}) == len(figures)
+    for figure in figures:
+        for text in filter(None, (figure.goal, figure.aim)):
+            Goal.of(text)
 
 
 def test_page_shows_the_results_that_are_kept() -> None:
