@@ -463,7 +463,7 @@ class Delivering:
 
     async def _park(self, part: Part, most: int) -> None:
         parked = 0
-        while parked < most and not self._stopping and not self._outbox.stalled():
+        while parked < most and not self._asked_to_stop() and not self._outbox.stalled():
             if self._outbox.owed >= PARK_OWED_MOST:
                 await asyncio.sleep(PARK_AGAIN_S)
                 continue

@@ -16,6 +16,7 @@ from consumers.delivery.program import Delivering
 from consumers.delivery.work import Work
 from tests.unit.delivery.world import PART, Broken, Ending, Member, Never, Silent, delivering_for, read
 from tocsin import deliveries
+from tocsin.deliveries import Attempt
 from tocsin.errors import RegistryUnavailable
 from tocsin.kafka.codec import Decoded
 
@@ -62,27 +63,33 @@ def test_probe_that_policy_refuses_does_not_end_an_outage() -> None:
     assert asyncio.run(run())
 
 
+async def relieved(*, outage: bool = False, stopping: bool = False) -> list[Attempt]:
+    """Return what is decided about work of an endpoint that hangs, in a partition whose window is full."""
+    silent, lanes, long_ago_s = Silent(), Lanes[Work](20), time.monotonic() - 60.0
+    delivering = delivering_for(Member(), silent, Never(), lanes, stopping=lambda: stopping)
+    delivering._begin([PART])
+    delivering._warm(PART, [])
+    lanes.add(read(1), long_ago_s)
+    lanes.take(long_ago_s)
+    delivering._breaker.open = outage
+    delivering._take([replace(read(1), identity=f"wh:0:{number}") for number in range(50)])
+    await delivering._relieve()
+    return silent.attempts
+
+
 @pytest.mark.parametrize(("outage", "fault"), [(False, "subscriber"), (True, "tocsin")])
 def test_what_overflows_in_an_outage_of_our_own_is_not_the_subscribers_fault(
     outage: bool, fault: str
 ) -> None:
     """While nothing is sent no endpoint keeps up, and none is to blame."""
+    decisions = [attempt.decision for attempt in asyncio.run(relieved(outage=outage))]
+    assert decisions
+    assert {(decision.verdict, decision.fault) for decision in decisions} == {("parked", fault)}
 
-    async def run() -> Silent:
-        silent, lanes, long_ago_s = Silent(), Lanes[Work](20), time.monotonic() - 60.0
-        delivering = delivering_for(Member(), silent, Never(), lanes)
-        delivering._begin([PART])
-        delivering._warm(PART, [])
-        lanes.add(read(1), long_ago_s)
-        lanes.take(long_ago_s)
-        delivering._breaker.open = outage
-        delivering._take([replace(read(1), identity=f"wh:0:{number}") for number in range(50)])
-        await delivering._relieve()
-        return silent
 
-    attempts = asyncio.run(run()).attempts
-    assert attempts
-    assert {(attempt.decision.verdict, attempt.decision.fault) for attempt in attempts} == {("parked", fault)}
+def test_nothing_more_is_parked_once_a_stop_was_asked_for() -> None:
+    """The next owner reads it again anyway."""
+    assert asyncio.run(relieved(stopping=True)) == []
 
 
 def test_wait_for_the_registry_keeps_the_lease_and_ends_with_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
