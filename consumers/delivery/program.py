@@ -21,7 +21,7 @@ from concurrent import futures
 from contextlib import suppress
 from typing import Any, Final
 
-from consumers.delivery import attempts, saturation, schedule, traces
+from consumers.delivery import attempts, schedule, traces
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
@@ -31,7 +31,7 @@ from consumers.delivery.memory import Memory
 from consumers.delivery.outbox import Outbox
 from consumers.delivery.outcome import REACHED, Answered, Outcome
 from consumers.delivery.pace import Signal
-from consumers.delivery.saturation import Saturation
+from consumers.delivery.parking import Parking
 from consumers.delivery.transport import Unsent
 from consumers.delivery.verdict import Verdict, judge
 from consumers.delivery.warmup import Warmup
@@ -54,13 +54,6 @@ _log = logging.getLogger("tocsin.delivery")
 PUMP_EVERY_S: Final = 0.05
 RENEW_EVERY_S: Final = 0.1
 REGISTRY_AGAIN_S: Final = 0.5
-PARK_AT: Final = 0.75
-"""A partition whose window is this full parks what does not keep up."""
-PARK_AT_ONCE: Final = 8
-"""Between so many, everybody else has a turn of the loop: parking one costs about as much as a POST."""
-PARK_OWED_MOST: Final = 64
-"""Parking waits while so many writes are not acknowledged, far below what would keep everybody's POSTs waiting."""
-PARK_AGAIN_S: Final = 0.003
 STARTS_A_TURN: Final = 32
 """POSTs that begin in one turn of the loop. All that may at once hold up the answers of everybody for tens of ms."""
 CUT_BEFORE_S: Final = 0.7
@@ -109,7 +102,7 @@ class Delivering:
         self._loop = asyncio.get_running_loop()
         self._memory = Memory()
         self._breaker = Breaker()
-        self._saturation = Saturation(time.monotonic(), saturation.wanted_s())
+        self._parking = Parking(lanes, outbox, self._park, stopping)
         self._cold: dict[Part, deque[Work]] = {}  # partitions whose decisions are not known yet
         self._learning: Counter[Part] = Counter()  # answers to come: the last tells of this assignment
         self._unmatched: deque[Work] = deque()  # another turn: the table is behind, or the lease had run out
@@ -263,7 +256,7 @@ class Delivering:
         while not stop and (error := self.failed or self._outbox.failed) is None:
             now_s = time.monotonic()
             self._telemetry.pulse.tick(now_s)
-            self._saturation.note(now_s, saturation.wanted_s())
+            self._parking.note(now_s)
             self._match_again()
             self._outbox.serve()
             self._pump()
@@ -455,30 +448,12 @@ class Delivering:
         return True if self.reader.alive() else None
 
     async def _relieve(self) -> None:
-        """Park what does not keep up in partitions whose window fills."""
         for part in self.reader.parts:
-            fill = self.reader.fill(part)
-            if fill >= PARK_AT:
-                await self._park(part, int(len(self._open.get(part, ())) * (1 - PARK_AT / fill)) + 1)
+            await self._parking.relieve(part, self.reader.fill(part), len(self._open.get(part, ())))
 
-    async def _park(self, part: Part, most: int) -> None:
-        parked = 0
-        while parked < most and not self._asked_to_stop() and not self._outbox.stalled():
-            if self._outbox.owed >= PARK_OWED_MOST:
-                await asyncio.sleep(PARK_AGAIN_S)
-                continue
-            works = self._lanes.overflow(
-                part, min(PARK_AT_ONCE, most - parked), time.monotonic(), saturated=bool(self._saturation)
-            )
-            for work, wait_s in works:
-                decision = schedule.parked(work.progress, _now_ms(), wait_s, outage=self._breaker.open)
-                self._decide(work, decision, attempts.without_post(work, decision, _now_ms()))
-            parked += len(works)
-            if not works:
-                break
-            await asyncio.sleep(0)
-        if parked:
-            _log.debug("%s %d: parked %d deliveries of endpoints that do not keep up", *part, parked)
+    def _park(self, work: Work, wait_s: float) -> None:
+        decision = schedule.parked(work.progress, _now_ms(), wait_s, outage=self._breaker.open)
+        self._decide(work, decision, attempts.without_post(work, decision, _now_ms()))
 
     # --- handing back -------------------------------------------------------------------------------------------
 
