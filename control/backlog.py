@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.admin import OffsetSpec, TopicMetadata
 
 from tocsin import tiers
 from tocsin.errors import KafkaUnavailable
@@ -134,7 +134,6 @@ class BacklogReader:
         self._consumer = clients.plain_consumer(
             settings, **{"fetch.message.max.bytes": 1_024, "queued.min.messages": 1}
         )
-        self._partitions: dict[str, list[int]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -203,8 +202,10 @@ class BacklogReader:
 
     def _look(self, read: Mapping[str, list[str]]) -> _Looked:
         """Ask how far programs have come in the topics that they read."""
-        topics = {topic for each in read.values() for topic in each}
-        places = [(topic, partition) for topic in sorted(topics) for partition in self._numbers(topic)]
+        topics = sorted({topic for each in read.values() for topic in each})
+        # Each time anew, and of the client that asks for offsets: partitions are added while programs run.
+        there = self._admin.list_topics(timeout=_ANSWER_S).topics
+        places = [(topic, partition) for topic in topics for partition in _partitions(there, topic)]
         ends, lows = (self._offsets(places, spec) for spec in (OffsetSpec.latest, OffsetSpec.earliest))
         progress = {}
         for program, names in read.items():
@@ -213,15 +214,6 @@ class BacklogReader:
                 if place[0] in names:
                     progress[program, place] = known.get(place, Progress(lows[place]))
         return _Looked(ends, lows, progress)
-
-    def _numbers(self, topic: str) -> list[int]:
-        known = self._partitions.get(topic)
-        if known is None:
-            found = self._consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic]
-            if found.error is not None:
-                raise KafkaException(found.error)
-            known = self._partitions[topic] = sorted(found.partitions)
-        return known
 
     def _offsets(self, places: list[Place], spec: Callable[[], Any]) -> dict[Place, int]:
         asked = {TopicPartition(*place): spec() for place in places}
@@ -256,3 +248,12 @@ class BacklogReader:
         self._consumer.unassign()
         now_ms = self._clock_ms()
         return {topic: max(now_ms - at_ms, 0) / 1000 for topic, at_ms in oldest.items()}
+
+
+def _partitions(known: Mapping[str, TopicMetadata], topic: str) -> list[int]:
+    found = known.get(topic)
+    if found is None:
+        raise KafkaUnavailable(f"there is no topic {topic}")
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return sorted(found.partitions)
