@@ -7,6 +7,7 @@ TocsinError
 ├── Undecodable             bytes on a topic are poison; they belong in quarantine
 ├── RegistryUnavailable     the schema registry does not answer; wait and try again
 ├── KafkaUnavailable        no broker answers
+│   └── KafkaRefuses        one answers, and says no: a permission, a policy, too few brokers, no such topic
 ├── LedgerUnavailable       the delivery log's store is absent, of another version, or does not answer
 ├── RenderError             a wire format cannot express this event
 ├── NoSecret                no usable signing secret; nothing may leave
@@ -67,6 +68,10 @@ class RegistryUnavailable(TocsinError):
 
 class KafkaUnavailable(TocsinError):
     """No broker answers at the configured address."""
+
+
+class KafkaRefuses(KafkaUnavailable):
+    """A broker answers, and says no; that is waited for like one that is away, since an administrator may mend it."""
 
 
 class LedgerUnavailable(TocsinError):

@@ -212,6 +212,8 @@ def wait_for_registry(settings: Settings, stop: Stop) -> None:
         try:
             registry.ping()
         except RegistryUnavailable as error:
+            if "does not answer" not in str(error):
+                raise  # it is running, and says what it lacks
             raise RegistryUnavailable(
                 _silent(f"schema registry at {settings.registry}", str(error))
             ) from error

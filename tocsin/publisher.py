@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from opentelemetry import propagate, trace
@@ -35,6 +35,8 @@ from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
 from tocsin.telemetry import conventions
 from tocsin.wire.systems import System, load_systems
+
+_AGAIN: Final = "it is safe to publish again under its id"
 
 _tracer = trace.get_tracer("tocsin.publisher", schema_url=conventions.SCHEMA_URL)
 
@@ -208,7 +210,7 @@ class Publisher:
         def report(error: KafkaError | None, message: Message) -> None:
             with suppress(InvalidStateError):  # nobody waits any more; the record counts all the same
                 if error is not None:
-                    future.set_exception(NotAcknowledged(f"event {event.id}: {error.str()}"))
+                    future.set_exception(NotAcknowledged(f"event {event.id}: {error.str()}; {_AGAIN}"))
                 else:
                     future.set_result(
                         Acknowledged(event.id, self._topic, message.partition() or 0, message.offset() or 0)
@@ -220,10 +222,12 @@ class Publisher:
             )
         except BufferError:
             future.set_exception(
-                NotAcknowledged(f"event {event.id}: the client's queue is full, Kafka does not keep up")
+                NotAcknowledged(
+                    f"event {event.id}: the client's queue is full, Kafka does not keep up; {_AGAIN}"
+                )
             )
         except KafkaException as error:
-            future.set_exception(NotAcknowledged(f"event {event.id}: {error.args[0].str()}"))
+            future.set_exception(NotAcknowledged(f"event {event.id}: {error.args[0].str()}; {_AGAIN}"))
         return future
 
     def _serve(self) -> None:

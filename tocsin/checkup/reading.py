@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from tocsin import tiers
 from tocsin.checkup.checks import Wanted
 from tocsin.checkup.state import DiskState, GroupState, Installation, PartitionState, TopicState
-from tocsin.errors import KafkaUnavailable, RegistryUnavailable
+from tocsin.errors import RegistryUnavailable
 from tocsin.kafka import clients, clock, codec, groups, pipeline, snapshot
 from tocsin.kafka.pipeline import RECORDS
 from tocsin.kafka.registry import BACKWARD, Registry
@@ -64,7 +64,7 @@ def read(settings: Settings, registry: Registry, asked: Wanted, paths: Iterable[
         brokers, topics = _topics(admin, {spec.name for spec in asked.specs})
         found = {program: _group(settings, admin, program, topics) for program in PROGRAMS}
     except KafkaException as error:
-        raise KafkaUnavailable(error.args[0].str()) from error
+        raise clients.unavailable("", error) from error
     rules, registry_error = _rules(registry, asked.rules)
     return Installation(
         brokers=brokers,

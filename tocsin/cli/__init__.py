@@ -103,6 +103,13 @@ def run(arguments: Sequence[str]) -> int:
     except TocsinError as error:
         print(failure.line(error), file=sys.stderr)
         return failure.exit_code(error)
+    except Exception as error:
+        from confluent_kafka import KafkaException  # after the fact: most of a command's start otherwise
+
+        if not isinstance(error, KafkaException):
+            raise
+        print(failure.line(TocsinError(error.args[0].str())), file=sys.stderr)
+        return failure.FAILED
     return returned if isinstance(returned, int) else failure.OK
 
 

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 
 from tocsin import settings as settings_module
 from tocsin.cli.failure import Failure
-from tocsin.errors import KafkaUnavailable, NotAcknowledged
+from tocsin.errors import KafkaRefuses, KafkaUnavailable, NotAcknowledged
 from tocsin.kafka import clients, topics
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
@@ -103,5 +103,10 @@ class Cluster:
         try:
             found = clients.admin(self.settings).list_topics(timeout=_ANSWER_S).topics
         except KafkaException as error:
-            raise KafkaUnavailable(f"Kafka at {self.settings.kafka} does not answer") from error
+            where = f"Kafka at {self.settings.kafka}"
+            told = clients.unavailable(where, error)
+            # That nothing answers, the client says in many words.
+            raise (
+                told if isinstance(told, KafkaRefuses) else KafkaUnavailable(f"{where} does not answer")
+            ) from error
         return {name: len(topic.partitions) for name, topic in found.items()}

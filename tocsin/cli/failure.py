@@ -9,6 +9,7 @@ from tocsin.errors import (
     ConfigurationError,
     DestinationNotAllowed,
     EventInvalid,
+    KafkaRefuses,
     KafkaUnavailable,
     NotAcknowledged,
     RegistryUnavailable,
@@ -23,10 +24,11 @@ REFUSED: Final = 3
 INTERRUPTED: Final = 130
 
 _REMEDIES: Final[tuple[tuple[type[TocsinError], str], ...]] = (
+    (KafkaRefuses, ""),
     (KafkaUnavailable, "`make up` starts a local one, TOCSIN_KAFKA names another"),
     (RegistryUnavailable, "`make up` starts a local one, TOCSIN_REGISTRY names another"),
     (ApiUnavailable, "`make up` starts it, TOCSIN_API names another"),
-    (NotAcknowledged, "it may or may not be stored (an event is safe to publish again under its --id)"),
+    (NotAcknowledged, "it may or may not be stored"),
     (EventInvalid, "nothing was sent"),
 )
 

@@ -1,4 +1,4 @@
-"""How Kafka clients are made: the options that the promises rest on, in one place.
+"""How Kafka clients are made, with the options that the promises rest on, and what their errors mean: in one place.
 
 librdkafka's own defaults would lose or repeat: no idempotence, `latest` for a new partition, CRC32 partitioning
 that Java producers do not share.
@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from tocsin import access
+from tocsin.errors import KafkaRefuses, KafkaUnavailable
 from tocsin.settings import Settings
 
 _log = logging.getLogger("tocsin.kafka")
@@ -22,6 +23,35 @@ OUTSIDER: Final = "unused"
 """The group, after the prefix, of consumers outside of any: the client requires one; nobody joins it or commits to it."""
 
 _GATHERED = {"fetch.min.bytes": 65_536, "fetch.wait.max.ms": 250}
+
+
+_NOT_ALLOWED: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+_REFUSED: Final = _NOT_ALLOWED | {
+    KafkaError.INVALID_REPLICATION_FACTOR,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._INVALID_ARG,
+    KafkaError._AUTHENTICATION,
+}
+
+
+def unavailable(what: str, error: KafkaException) -> KafkaUnavailable:
+    """Return what a client's error means, in the broker's words: KafkaRefuses where it is an answer.
+
+    Args:
+        what: What was asked for; empty where the words say it.
+    """
+    code, said = error.args[0].code(), error.args[0].str()
+    told = f"{what}: {said}" if what else said
+    if code in _NOT_ALLOWED:
+        told += "; `tocsin topics acls` says who may do what"
+    return KafkaRefuses(told) if code in _REFUSED else KafkaUnavailable(told)
 
 
 def admin(settings: Settings) -> AdminClient:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
-from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
 from tocsin.kafka.reader import each_known
 from tocsin.settings import Settings
@@ -29,5 +28,5 @@ def committed(settings: Settings, group: str) -> dict[str, dict[int, int]]:
             if place.offset >= 0:
                 found.setdefault(place.topic, {})[place.partition] = place.offset
     except KafkaException as error:
-        raise KafkaUnavailable(f"group {group}: {error.args[0].str()}") from error
+        raise clients.unavailable(f"group {group}", error) from error
     return found

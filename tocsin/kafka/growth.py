@@ -54,7 +54,7 @@ def plan(settings: Settings, systems: Iterable[str], partitions: int) -> Growth:
     try:
         known = clients.admin(settings).list_topics(timeout=_ANSWER_S).topics
     except KafkaException as error:
-        raise KafkaUnavailable(str(error.args[0].str())) from error
+        raise clients.unavailable("", error) from error
     names = [spec.name for spec in Topics(settings.topic_prefix).specs(systems) if spec.partitions is None]
     return growth_of(
         {name: len(known[name].partitions) if name in known else 0 for name in names}, partitions
@@ -84,7 +84,7 @@ def require_stopped(settings: Settings) -> None:
         asked = admin.describe_consumer_groups(groups, request_timeout=_ANSWER_S)
         running = {group: len(future.result().members) for group, future in asked.items()}
     except KafkaException as error:
-        raise KafkaUnavailable(f"the groups' members cannot be read: {error.args[0].str()}") from error
+        raise clients.unavailable("the groups' members cannot be read", error) from error
     for group, members in running.items():
         if members:
             raise ConfigurationError(
@@ -108,7 +108,7 @@ def carry_out(settings: Settings, growth: Growth, timeout_s: float = 30.0) -> No
         for future in admin.create_partitions(wanted, operation_timeout=timeout_s).values():
             future.result()
     except KafkaException as error:
-        raise KafkaUnavailable(f"not every partition was made: {error.args[0].str()}") from error
+        raise clients.unavailable("not every partition was made", error) from error
     while not topics.led(admin, dict.fromkeys(growth.before, growth.partitions)):
         if time.monotonic() > deadline_s:
             raise KafkaUnavailable(f"partitions were made but do not answer after {timeout_s:.0f} s")

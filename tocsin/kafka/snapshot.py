@@ -41,7 +41,7 @@ def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
             partition: _watermarks(consumer, topic, partition) for partition in _partitions(consumer, topic)
         }
     except KafkaException as error:
-        raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
+        raise clients.unavailable(topic, error) from error
     finally:
         consumer.close()
 
@@ -57,7 +57,7 @@ def since(settings: Settings, topic: str, at_ms: int) -> dict[int, int]:
         asked = [TopicPartition(topic, partition, at_ms) for partition in _partitions(consumer, topic)]
         found = each_known(consumer.offsets_for_times(asked, timeout=_ANSWER_S))
     except KafkaException as error:
-        raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
+        raise clients.unavailable(topic, error) from error
     finally:
         consumer.close()
     return {place.partition: place.offset for place in found if place.offset >= 0}
@@ -99,7 +99,7 @@ def read(
             elif idle is not None:
                 idle()
     except KafkaException as error:
-        raise KafkaUnavailable(f"{topic}: {error.args[0].str()}") from error
+        raise clients.unavailable(topic, error) from error
     finally:
         consumer.close()
 

@@ -202,7 +202,7 @@ def _missing(admin: AdminClient, specs: list[TopicSpec], timeout_s: float) -> li
     try:
         known = admin.list_topics(timeout=timeout_s).topics
     except KafkaException as error:
-        raise KafkaUnavailable(str(error.args[0].str())) from error
+        raise clients.unavailable("", error) from error
     return [spec for spec in specs if spec.name not in known]
 
 
@@ -218,6 +218,8 @@ def led(admin: AdminClient, sizes: Mapping[str, int]) -> bool:
         for part in range(size)
     }
     try:
+        # Offsets are asked for by what the client has heard of leaders, and a partition that it has not heard of is never looked for.
+        admin.list_topics(timeout=_ANSWER_S)
         for answer in admin.list_offsets(places).values() if places else ():
             answer.result()
     except KafkaException:
@@ -249,7 +251,7 @@ def _create(admin: AdminClient, wanted: list[NewTopic], timeout_s: float) -> lis
         except KafkaException as error:
             code = error.args[0].code()
             if code in _PASSING:
-                raise KafkaUnavailable(f"{name} cannot be created yet: {error.args[0].str()}") from error
+                raise clients.unavailable(f"{name} cannot be created yet", error) from error
             if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise ConfigurationError(
                     "TOCSIN_CREATE_TOPICS",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer
+from confluent_kafka import KafkaError, KafkaException
 
 from tocsin.cli import app, failure, run
 from tocsin.errors import (
@@ -19,6 +20,7 @@ from tocsin.errors import (
     TocsinError,
     UrlInvalid,
 )
+from tocsin.kafka import clients
 
 SHOWING = {
     "publish",
@@ -64,6 +66,42 @@ def test_exit_code_tells_refusal_from_failure(error: TocsinError, code: int) -> 
 def test_line_names_the_remedy(error: TocsinError, remedy: str) -> None:
     assert failure.line(error).startswith("tocsin: ")
     assert remedy in failure.line(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "tocsin: t: no; `tocsin topics acls` says who may do what"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, "tocsin: t: no; `tocsin topics acls` says who may do what"),
+        (KafkaError.INVALID_REPLICATION_FACTOR, "tocsin: t: no"),
+        (KafkaError._INVALID_ARG, "tocsin: t: no"),
+        (KafkaError._TRANSPORT, "tocsin: t: no; `make up` starts a local one, TOCSIN_KAFKA names another"),
+    ],
+)
+def test_broker_that_says_no_is_not_taken_for_one_that_is_away(code: int, told: str) -> None:
+    assert failure.line(clients.unavailable("t", KafkaException(KafkaError(code, "no")))) == told
+
+
+def test_unknown_option_of_the_client_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOCSIN_KAFKA_OPTIONS", '{"no.such.option": "x"}')
+    assert run(["keys", "list"]) == failure.FAILED
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "no.such.option" in err
+    assert "make up" not in err
+
+
+def test_error_of_the_client_that_nobody_maps_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(*_: Any, **__: Any) -> None:
+        raise KafkaException(KafkaError(KafkaError.POLICY_VIOLATION, "the policy says no"))
+
+    monkeypatch.setattr("tocsin.cli.app", command)
+    assert run(["topics", "create"]) == failure.FAILED
+    assert capsys.readouterr().err == "tocsin: the policy says no\n"
 
 
 def test_line_is_one_line_whatever_the_error_says() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
 from tests.hostile import certificates
+from tocsin import lifecycle
 from tocsin.errors import ConfigurationError, RegistryUnavailable, Undecodable
 from tocsin.kafka.registry import Registry
 from tocsin.settings import Settings
@@ -150,6 +151,23 @@ def test_registry_that_says_no_is_there(scripted: Scripted) -> None:
 def test_nobody_who_listens_is_unavailable_and_named(scripted: Scripted) -> None:
     with pytest.raises(RegistryUnavailable, match=r"http://127\.0\.0\.1:1 does not answer: .*refused"):
         registry("http://127.0.0.1:1").ping()
+
+
+@pytest.mark.parametrize(("listens", "running"), [(True, False), (False, True)])
+def test_program_asks_whether_the_registry_runs_only_where_it_does_not_answer(
+    scripted: Scripted, listens: bool, running: bool
+) -> None:
+    class Once:
+        """It does not wait."""
+
+        def patiently(self, ask: Callable[[], None]) -> None:
+            ask()
+
+    scripted.answers = {"GET /apis/v7/schemas/ids/0": (401, b"")}
+    settings = Settings(_env_file=None, registry=scripted.url if listens else "http://127.0.0.1:1")  # type: ignore[call-arg]
+    with pytest.raises(RegistryUnavailable) as told:
+        lifecycle.wait_for_registry(settings, cast(Any, Once()))
+    assert ("is it running?" in str(told.value)) is running
 
 
 @pytest.mark.parametrize(
