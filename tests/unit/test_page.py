@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from deploy.local.settings import CHECKOUT
 from tests.harness import page
+from tocsin.cli import app
 
-PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -54,6 +56,41 @@ def test_links_lead_to_files_and_headings_that_are_there(path: Path) -> None:
         if anchor and anchor not in _anchors((path.parent / link).read_text())
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_exist_with_their_options(path: Path) -> None:
+    unknown = [
+        f"tocsin {words}{rest}"
+        for words, rest in _commands(path.read_text())
+        if (names := _options(words)) is None or set(re.findall(r"(?<= )--[a-z][a-z-]*", rest)) - names
+    ]
+    assert unknown == []
+
+
+def test_pages_name_commands() -> None:
+    assert sum(len(_commands(path.read_text())) for path in PAGES) > 50
+
+
+def _commands(text: str) -> list[tuple[str, str]]:
+    """Return each `tocsin …` in a page's code: its first one or two words, and the rest of the line."""
+    blocks = re.findall(r"```[^\n]*\n(.*?)```", text, re.DOTALL)
+    words = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    code = "\n".join([*blocks, *words]).replace("\\\n", " ")
+    return re.findall(r"(?:^|[/(|] ?)tocsin ([a-z]+(?: [a-z]+\b(?!\.))?)([^\n|#)]*)", code, re.MULTILINE)
+
+
+def _options(words: str) -> set[str] | None:
+    """Return the options of a command; None if there is no such command."""
+    command = get_command(app)
+    for word in words.split():
+        if hasattr(command, "commands"):
+            if word not in command.commands:
+                return None
+            command = command.commands[word]
+    if hasattr(command, "commands") and not getattr(command, "invoke_without_command", False):
+        return None
+    return {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
 
 
 def _anchors(text: str) -> set[str]:

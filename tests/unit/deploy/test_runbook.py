@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from typer.main import get_command
-
-from tocsin.cli import app
 
 ROOT: Final = Path(__file__).parents[3]
 ALERTS: Final = ROOT / "deploy" / "alerts"
@@ -57,25 +54,3 @@ def test_every_alert_is_tried_when_it_fires_and_when_it_is_quiet() -> None:
     ]
     names = {rule["alert"] for rule in rules()}
     assert set(tries) == {(name, fires) for name in names for fires in (True, False)}
-
-
-def test_every_command_that_the_runbook_names_exists_with_its_options() -> None:
-    named = re.findall(
-        r"tocsin ([a-z]+(?: [a-z]+)?)((?: --?[a-z]+(?: [A-Za-z0-9_]+)?)*)", _code(RUNBOOK.read_text())
-    )
-    assert len(named) > 10
-    unknown = []
-    for words, options in named:
-        command = get_command(app)
-        for word in words.split():
-            command = getattr(command, "commands", {}).get(word, command)
-        names = {name for parameter in command.params for name in parameter.opts}
-        found = not hasattr(command, "commands") or command.callback is not None
-        if not found or set(re.findall(r"--[a-z-]+", options)) - names:
-            unknown.append(words + options)
-    assert unknown == []
-
-
-def _code(text: str) -> str:
-    blocks = re.findall(r"```\n(.*?)```", text, re.DOTALL)
-    return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))])
