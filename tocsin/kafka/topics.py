@@ -218,8 +218,8 @@ def led(admin: AdminClient, sizes: Mapping[str, int]) -> bool:
         for part in range(size)
     }
     try:
-        # Offsets are asked for by what the client has heard of leaders, and a partition that it has not heard of is never looked for.
-        admin.list_topics(timeout=_ANSWER_S)
+        # What the client has heard of a topic it does not ask for again, though partitions are new since.
+        admin.list_topics(timeout=10.0)
         for answer in admin.list_offsets(places).values() if places else ():
             answer.result()
     except KafkaException:
