@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from tocsin.checkup import reading
 from tocsin.checkup.checks import Wanted, examine
 from tocsin.checkup.state import DiskState, GroupState, Installation, PartitionState, TopicState
 from tocsin.kafka.topics import DAY_MS, Topics
+from tocsin.settings import Settings
 from tocsin.tiers import TIERS
+from tocsin.wire.systems import load_systems
 
 TOPICS = Topics("t")
 WANTED = Wanted(
@@ -164,6 +167,27 @@ def test_what_is_as_good_is_not_found(found: Installation) -> None:
 def test_problems_are_told_first() -> None:
     found = replace(without_topic("t.audit"), brokers=(1,), skew_s=90.0)
     assert [finding.level for finding in examine(found, WANTED)] == ["problem", "problem", "warning"]
+
+
+@pytest.mark.parametrize(
+    ("found", "remedy"),
+    [
+        (without_topic("t.audit"), "tocsin topics create"),
+        (with_topic("t.dlq", partitions=6), "tocsin topics grow 12"),
+        (with_topic("t.dlq", partitions=24), "TOCSIN_PARTITIONS=24"),
+    ],
+)
+def test_remedy_of_a_topic_is_one_that_upgrades_allow(found: Installation, remedy: str) -> None:
+    (finding,) = examine(found, WANTED)
+    assert remedy in finding.remedy
+
+
+def test_every_subject_that_a_program_registers_is_looked_at() -> None:
+    """The ledger tells of disabled endpoints on the events topics."""
+    wanted = reading.wanted(Settings(_env_file=None), load_systems())  # type: ignore[call-arg]
+    for system in load_systems().values():
+        for known in system.catalogue():
+            assert f"tocsin.events.{system.name}-{known.fullname}" in wanted.rules
 
 
 def test_remedy_of_a_setting_is_the_command_that_mends_it() -> None:

@@ -79,8 +79,7 @@ def existence(found: Installation, wanted: Wanted) -> Iterator[Finding]:
     for spec in wanted.specs:
         topic = found.topics.get(spec.name)
         if topic is None:
-            remedy = "any program makes it when it starts; the reason why none did is in its log"
-            yield Finding("problem", "topics", spec.name, "is missing", remedy)
+            yield Finding("problem", "topics", spec.name, "is missing", "`tocsin topics create` makes it")
             continue
         if topic.leaderless:
             said = f"{topic.leaderless} of {topic.partitions} partitions have no leader"
@@ -231,9 +230,11 @@ def _partitions(spec: TopicSpec, topic: TopicState, expected: int) -> Finding:
     if spec.partitions is not None:
         remedy = "a table has one: copy it to a topic with one partition while all programs are stopped"
         return Finding("problem", "topics", spec.name, said, remedy)
-    remedy = (
-        f"TOCSIN_PARTITIONS={topic.partitions} if all have so many; else give this one the others' number"
-    )
+    if topic.partitions < expected:
+        # By hand, with programs running, deliveries would be sent twice.
+        remedy = f"`tocsin topics grow {expected}`, in the order that docs/upgrades.md says"
+    else:
+        remedy = f"TOCSIN_PARTITIONS={topic.partitions}: Kafka takes no partitions away"
     return Finding("problem", "topics", spec.name, said, remedy)
 
 

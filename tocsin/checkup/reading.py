@@ -39,7 +39,7 @@ def wanted(settings: Settings, systems: Systems) -> Wanted:
     events = {
         codec.subject(topics.events(name), event_type.schema): BACKWARD
         for name, system in systems.items()
-        for event_type in system.event_types.values()
+        for event_type in system.catalogue()
     }
     return Wanted(
         specs=topics.specs(systems),
