@@ -1,6 +1,6 @@
-"""Publish events from a process of their own: python -m bench.publishing COUNT [PER_SECOND]
+"""Publish events from a process of their own: python -m bench.publishing COUNT PER_SECOND
 
-As fast as they are taken, or at a rate. Each event says in its data when it was handed over, which the receiver reads.
+At a rate, or as fast as they are taken when it is 0. Each event says in its data when it was handed over, which the receiver reads.
 Prints one JSON object: acknowledged events a second, CPU microseconds for each, and when that began and ended.
 """
 

@@ -65,7 +65,7 @@ def unpack(package: str, purpose: str, target: Path, say: Say) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Wait until no other test process installs: apt-get takes its locks or fails."""
+    """Wait until nobody else installs: apt-get takes its locks or fails."""
     with (Path(tempfile.gettempdir()) / "tocsin-apt-get.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

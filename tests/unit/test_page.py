@@ -12,6 +12,7 @@ from deploy.local.settings import CHECKOUT
 from tests.harness import page
 from tocsin.cli import app
 
+COMMAND = get_command(app)
 PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
@@ -82,7 +83,7 @@ def _commands(text: str) -> list[tuple[str, str]]:
 
 def _options(words: str) -> set[str] | None:
     """Return the options of a command; None if there is no such command."""
-    command = get_command(app)
+    command = COMMAND
     for word in words.split():
         if hasattr(command, "commands"):
             if word not in command.commands:
