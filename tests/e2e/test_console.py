@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -393,6 +394,33 @@ def quarantined(at: Desk) -> str:
     set_aside(at.installation, b"\x07broken")
     found: str = at.api.call("GET", "/v1/quarantine?limit=1").json()["data"][0]["id"]
     return found
+
+
+def test_lists_lead_to_everything_however_long_they_are(at: Desk) -> None:
+    """Of keys the newest come last from the API, so that every page of them is read."""
+    page = at.page
+    key_ = at.api.call("GET", "/v1/organization").json()["key"]
+    page.route("**/v1/keys*", lambda route: route.fulfill(json=paged(route, 6, key_)))
+    at.open("keys")
+    expect(page.get_by_role("row", name="number 5")).to_be_visible()
+    job = {"kind": "replay", "state": "done", "selection": {}, "requested_by": "cli:ann", "selected": 1}
+    job |= {"requested_at": key_["created_at"], "replayed": 1}
+    page.route("**/v1/replays*", lambda route: route.fulfill(json=paged(route, 2, job)))
+    at.open("replays")
+    expect(page.get_by_role("row", name="number 0")).to_be_visible()
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("row", name="number 1")).to_be_visible()
+    expect(page.get_by_role("link", name="Older")).to_have_count(0)
+    page.unroute_all()
+
+
+def paged(route: Route, count: int, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the page that is asked for of a list with one row on each."""
+    asked = parse_qs(urlsplit(route.request.url).query)
+    number = int(asked.get("after", ["0"])[0])
+    name = f"number {number}"
+    rows = [row | {"id": str(number), "description": name, "why": name}]
+    return {"data": rows, "next": str(number + 1) if number + 1 < count else None}
 
 
 def test_hostile_text_is_shown_as_text_everywhere(at: Desk, tab: Visit) -> None:

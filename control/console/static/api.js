@@ -53,16 +53,19 @@ export function address(path, query = {}) {
 
 export const webhookPath = (id, rest = "") => `/v1/webhooks/${encodeURIComponent(id)}${rest}`;
 
-export async function everyWebhook({ signal, limit = 1000 } = {}) {
+// Every page of a listing, up to a number of rows; `more` says whether there are others behind those.
+export async function everyPage(path, { signal, limit }) {
   const found = [];
   let after = null;
   do {
-    const page = await get(address("/v1/webhooks", { after }), { signal });
+    const page = await get(address(path, { after }), { signal });
     found.push(...page.data);
     after = page.next;
   } while (after && found.length < limit);
   return { data: found, more: after !== null };
 }
+
+export const everyWebhook = (signal) => everyPage("/v1/webhooks", { signal, limit: 1000 });
 
 function note(told) {
   const match = /r=(\d+);t=(\d+)/.exec(told ?? "");

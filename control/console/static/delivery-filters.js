@@ -12,7 +12,7 @@ export const FILTERS = ["webhook_id", "event_type", "status", "reason", "fault",
 
 // Names of webhooks by id, for those who may read them.
 export function useWebhookNames() {
-  const { data } = useAnswer(allows("read") ? (signal) => everyWebhook({ signal }) : null, { name: "webhook-names" });
+  const { data } = useAnswer(allows("read") ? everyWebhook : null, { name: "webhook-names" });
   return new Map((data?.data ?? []).map((webhook) => [webhook.id, webhook.description || webhook.url]));
 }
 

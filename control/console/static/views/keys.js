@@ -1,5 +1,5 @@
 import { useAnswer } from "../answers.js";
-import { address, ask, get } from "../api.js";
+import { ask, everyPage } from "../api.js";
 import { Act, Badge, Choice, Copy, Head, Table, Text } from "../controls.js";
 import { Asking, Dialog } from "../dialog.js";
 import { html, useState } from "../dom.js";
@@ -14,7 +14,8 @@ const SCOPES = [
   ["publish", "publish events at the gateway"],
   ["admin", "all of that, and keys"],
 ];
-const PAGES_MAX = 4;
+// They are told oldest first, revoked ones too, and none is ever removed.
+const KEYS_MAX = 10_000;
 const DAY_S = 86_400;
 
 export function Keys() {
@@ -26,7 +27,8 @@ export function Keys() {
   return html`<${Head} title="Keys"><${Act} scope="admin" kind="primary" onClick=${() => setOpen("new")}>New key<//><//>
     ${
       may
-        ? html`<${Answer} answer=${answer} what="Reading keys">${(keys) => html`<${Table} caption="API keys" rows=${keys} id=${(key) => key.id} columns=${columns(setOpen)} />`}<//>`
+        ? html`<${Answer} answer=${answer} what="Reading keys">${({ keys, more }) => html`${more && html`<p class="bad">There are more, newer ones among them; <code>tocsin keys list</code> shows all.</p>`}
+            <${Table} caption="API keys" rows=${keys} id=${(key) => key.id} columns=${columns(setOpen)} />`}<//>`
         : html`<${Lacking} scope="admin" what="looking at keys" />`
     }
     ${open === "new" && html`<${NewKey} onClose=${close} onMade=${(key) => {
@@ -82,13 +84,7 @@ function NewKey({ onClose, onMade }) {
 }
 
 async function every(signal) {
-  const found = [];
-  let after = null;
-  for (let page = 0; page < PAGES_MAX && (page === 0 || after); page += 1) {
-    const answer = await get(address("/v1/keys", { after }), { signal });
-    found.push(...answer.data);
-    after = answer.next;
-  }
+  const { data, more } = await everyPage("/v1/keys", { signal, limit: KEYS_MAX });
   const rank = { active: 0, expired: 1, revoked: 2 };
-  return found.reverse().sort((one, other) => rank[one.state] - rank[other.state]);
+  return { keys: data.reverse().sort((one, other) => rank[one.state] - rank[other.state]), more };
 }

@@ -1,5 +1,5 @@
 import { useAnswer } from "../answers.js";
-import { ask } from "../api.js";
+import { address, ask } from "../api.js";
 import { Act, Badge, Facts, Head, Table, number } from "../controls.js";
 import { html } from "../dom.js";
 import { Answer, Empty, Lacking, say } from "../feedback.js";
@@ -7,6 +7,7 @@ import { to } from "../routes.js";
 import { allows } from "../session.js";
 import { Time, span } from "../times.js";
 
+const PAGE = 50;
 const EVERY_MS = 1000;
 const LIST_MS = 4000;
 const ENDED = new Set(["done", "cancelled", "failed"]);
@@ -38,14 +39,18 @@ const KINDS = {
 };
 const WORDS = { webhook_id: "webhook", event_type: "event type", http_status: "HTTP status", delivery_id: "delivery", q: "error has" };
 
-export function Replays() {
-  const answer = useAnswer(allows("replay") ? "/v1/replays" : null, { everyMs: LIST_MS });
+export function Replays({ query: { after } }) {
+  const answer = useAnswer(allows("replay") ? address("/v1/replays", { after, limit: PAGE }) : null, { everyMs: after ? 0 : LIST_MS });
   return html`<${Head} title="Replays"><a class="button" href=${to("dead-letters")}>To dead letters</a><//>
     ${
       allows("replay")
-        ? html`<${Answer} answer=${answer} what="Reading replays">${({ data }) =>
-            data.length
-              ? html`<${Table} caption="Replays" rows=${data} id=${(job) => job.id} columns=${COLUMNS} />`
+        ? html`<${Answer} answer=${answer} what="Reading replays">${({ data, next }) =>
+            data.length || after
+              ? html`<${Table} caption="Replays" rows=${data} id=${(job) => job.id} columns=${COLUMNS} />
+                <nav class="row between" aria-label="Pages">
+                  ${after ? html`<a href=${to("replays")}>To the newest</a>` : html`<span class="muted">Newest first.</span>`}
+                  ${next && html`<a class="button" href=${to("replays", { after: next })}>Older</a>`}
+                </nav>`
               : html`<${Empty} title="Nothing was replayed yet."><p>Under <a href=${to("dead-letters")}>Dead letters</a> you choose what to send again or to strike off; a webhook's own page tells what it missed.</p><//>`}<//>`
         : html`<${Lacking} scope="replay" what="looking at replays" />`
     }`;

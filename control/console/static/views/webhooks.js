@@ -15,7 +15,7 @@ const HEALTH_EVERY_MS = 60_000;
 export function Webhooks({ query }) {
   const [search, setSearch] = useState(query.q ?? "");
   const [count, setCount] = useState(SHOWN);
-  const answer = useAnswer(allows("read") ? (signal) => everyWebhook({ signal }) : null, { name: "webhooks", everyMs: EVERY_MS });
+  const answer = useAnswer(allows("read") ? everyWebhook : null, { name: "webhooks", everyMs: EVERY_MS });
   if (!allows("read")) return html`<${Head} title="Webhooks" /><${Lacking} scope="read" what="looking at webhooks" />`;
   return html`<${Head} title="Webhooks">
       <${Act} scope="manage" kind="primary" onClick=${() => go("webhooks", { new: "1" })}>New webhook<//>
