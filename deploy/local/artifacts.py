@@ -54,7 +54,7 @@ def _fetch(text: str, target: Path, goal: list[str], java_home: Path, say: Say) 
         return target
     if not shutil.which("mvn"):
         debian.install("maven", "Maven (mvn), which fetches Kafka and the registry,", say)
-    with alone(target.parent):
+    with alone(target.parent, say):
         if not target.exists():
             _require_room(target.parent)
             part = target.with_name(f"{target.name}.part")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from deploy.local import private
 
 VALID_FOR = datetime.timedelta(days=365)
 RENEW_BEFORE = datetime.timedelta(days=7)
@@ -69,12 +70,12 @@ class Authority:
             )
             .sign(ca_key, hashes.SHA256())
         )
-        private = server_key.private_bytes(
+        server_private = server_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         # The authority's own key is thrown away: nobody can make further certificates with it.
-        _write(self.server_file, private + server.public_bytes(serialization.Encoding.PEM))
-        _write(self.ca_file, ca.public_bytes(serialization.Encoding.PEM))
+        private.write(self.server_file, server_private + server.public_bytes(serialization.Encoding.PEM))
+        private.write(self.ca_file, ca.public_bytes(serialization.Encoding.PEM))
 
     def server_context(self) -> ssl.SSLContext:
         """Return TLS settings of a server on loopback."""
@@ -114,10 +115,3 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _write(file: Path, content: bytes) -> None:
-    part = file.with_suffix(".part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(content)
-    part.replace(file)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from deploy.local import private
 
 
 def remember(file: Path, values: Mapping[str, str]) -> None:
@@ -15,10 +16,7 @@ def remember(file: Path, values: Mapping[str, str]) -> None:
         values: What to set.
     """
     text = "".join(f"{name}={value}\n" for name, value in {**read(file), **values}.items())
-    part = file.with_suffix(".part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-    part.replace(file)
+    private.write(file, text.encode())
 
 
 def read(file: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local import environment
+from deploy.local import environment, private
 from deploy.local.errors import StackError
 from deploy.local.settings import LocalSettings
 
@@ -23,9 +23,7 @@ def first_key(settings: LocalSettings) -> str:
     """
     file = settings.first_key
     if not file.exists():
-        text = _made(settings)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(text + "\n")
+        private.write(file, f"{_made(settings)}\n".encode())
     return file.read_text().strip()
 
 

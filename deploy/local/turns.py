@@ -1,4 +1,4 @@
-"""Turns for those who fetch into one directory: several stacks may share their downloads."""
+"""Turns for those who use one directory: who starts or stops a stack, and stacks that share their downloads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.local.progress import Say, silent, step
+
 
 @contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Hold a directory's lock; whoever comes second waits, and then finds what the first has fetched."""
+def alone(directory: Path, say: Say = silent) -> Iterator[None]:
+    """Hold a directory's lock; whoever comes second says that it waits, and then finds what the first has done."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step(say, f"somebody else is at work in {directory}: waiting"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield

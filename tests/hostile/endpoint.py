@@ -66,7 +66,6 @@ class Endpoint:
     scheme: str
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
-    written_bytes: int = 0
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
         """Return a URL that leads here."""

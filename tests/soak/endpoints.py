@@ -48,7 +48,6 @@ class Endpoints:
     repaired: bool = False
     port: int = 0
     _subscribers: dict[str, Subscriber] = field(default_factory=dict)
-    _tempers: dict[str, Behaviour] = field(default_factory=dict)
     _times: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,21 @@ def test_what_stood_in_kafka_goes_when_its_data_is_deleted(
     file.write_text("known\n")
     stack.reset(settings)
     assert file.exists() == stays
+
+
+def test_keyring_whose_write_breaks_off_is_made_at_the_next_start(settings: LocalSettings) -> None:
+    """An empty one would count as there, and no program starts with it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            programs.configure(settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    programs.configure(settings)
+    keyring = settings.home / "keyring"
+    assert keyring.read_text().startswith("local:")
+    assert keyring.stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_deleted_while_a_program_runs(
