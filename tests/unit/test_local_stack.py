@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -189,10 +190,11 @@ class TestArtifacts:
     def test_two_stacks_that_share_their_downloads_take_turns(
         self, tmp_path: Path, maven: Callable[[str], None]
     ) -> None:
-        maven(MAVEN + "sleep 0.2\n")
+        maven(f"{MAVEN}echo once >> {tmp_path / 'runs'}\nsleep 0.2\n")
         with ThreadPoolExecutor(2) as both:
             asked = [both.submit(artifacts.kafka, tmp_path / "lib", tmp_path, silent) for _ in range(2)]
         assert len({done.result() for done in asked}) == 1
+        assert (tmp_path / "runs").read_text() == "once\n"
 
     def test_whole_download_is_not_fetched_again(self, tmp_path: Path, maven: Callable[[str], None]) -> None:
         maven(MAVEN)
@@ -303,7 +305,10 @@ class TestChildProcess:
     ) -> None:
         """A killed JVM looks like a zombie while the last of its threads still holds the port."""
         pid = run(child, HEADLESS)
-        child.wait(0.2)
+        deadline = time.monotonic() + 10.0
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline, "its first thread goes on"
+            time.sleep(0.01)
         assert child.pid() == pid
 
     def test_pid_that_now_belongs_to_another_is_neither_ours_nor_signalled(self, child: ChildProcess) -> None:
