@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import httpx
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from deploy.local.authority import Authority
 from deploy.local.stack import Stack
 from tests.harness.installation import Installation, installation
 from tocsin import deliveries
@@ -38,6 +40,7 @@ class Tocsin:
     made: Installation
     home: Path
     api_key: str | None = None
+    besides: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """Return the environment: this installation's settings and nothing of the caller's."""
@@ -52,7 +55,8 @@ class Tocsin:
             "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-        return inherited | known | ({"TOCSIN_API_KEY": self.api_key} if self.api_key else {})
+        key = {"TOCSIN_API_KEY": self.api_key} if self.api_key else {}
+        return {**inherited, **known, **key, **self.besides}
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0, **environment: str) -> tuple[str, str]:
         """Run a command to its end and return what it printed; AssertionError for another exit code."""
@@ -452,15 +456,27 @@ def test_endpoint_is_checked_without_a_request(empty: Tocsin, url: str, code: in
     assert said in out + err
 
 
-def test_listener_registers_verifies_and_removes_itself(tocsin: Tocsin) -> None:
-    tocsin.made.start("control", "router", "delivery", "delay")
-    known = Tocsin(tocsin.made, tocsin.home, tocsin.made.api_key(SYSTEM, "acme"))
-    with known.running("listen", "--register", "--system", SYSTEM, "--json") as process:
-        assert line(process)["verifying"] is True
+@pytest.mark.parametrize(
+    ("system", "event_type", "scheme"), [(SYSTEM, TYPE, "http"), ("driftguard", "warning", "https")]
+)
+def test_listener_registers_verifies_and_removes_itself(
+    system: str, event_type: str, scheme: str, own: Installation, tmp_path: Path
+) -> None:
+    """Also for a system that takes HTTPS alone, with the certificate that lies beside what delivery trusts."""
+    authority = Authority(tmp_path / "authority")
+    authority.ensure(datetime.now(UTC))
+    trusting = {"TOCSIN_CA_FILE": str(authority.ca_file)}
+    own.fleet.environment = {**own.fleet.environment, **trusting}
+    own.start("control", "router", "delivery", "delay")
+    known = Tocsin(own, tmp_path, own.api_key(system, "acme"), trusting)
+    with known.running("listen", "--register", "--system", system, "--json") as process:
+        started = line(process)
+        assert started["verifying"] is True
+        assert started["listening"].startswith(f"{scheme}://")
         assert len(known.json("endpoints", "list")) == 1
-        known.run("publish", SYSTEM, TYPE, "--example", "--organization", "acme")
+        known.run("publish", system, event_type, "--example", "--organization", "acme")
         received = line(process)
-        assert (received["verified"], received["status"], received["event_type"]) == (True, 200, TYPE)
+        assert (received["verified"], received["status"], received["event_type"]) == (True, 200, event_type)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
     assert known.json("endpoints", "list") == []

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -16,6 +17,8 @@ from tocsin.cli import output, times
 from tocsin.cli.failure import FAILED, Failure, usage
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from rich.text import Text
 
     from tocsin.cli.receiver import Answers, Received, Receiver, Verify
@@ -55,6 +58,14 @@ def listen(
             metavar="URL", help="Register under this URL, such as a tunnel's; else under host and port."
         ),
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Speak HTTPS with this certificate and its key, in PEM. Without it, where the system takes HTTPS "
+            "alone: the one that `make up` made.",
+        ),
+    ] = None,
     fail: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Let the first so many requests fail.")
     ] = None,
@@ -90,8 +101,11 @@ def listen(
     if secret and wire is None:
         raise usage("--secret needs --system or --format, to know how to verify")
     shown = _Shown(body, as_json, exit_after)
+    if certificate is None and url is None and system is not None and _is_https_only(system):
+        certificate = _local_certificate()
+    tls = _tls(certificate) if certificate is not None else None
     try:
-        receiver = Receiver(host, port, _answers(fail, status, delay), shown)
+        receiver = Receiver(host, port, _answers(fail, status, delay), shown, tls)
     except OSError as error:
         raise Failure(
             f"{host}:{port} cannot be listened on: {error.strerror}; --port 0 takes a free one"
@@ -99,7 +113,7 @@ def listen(
     if wire is not None and secret:
         receiver.verify = _verifier(wire, secret)
     receiver.start()
-    address = f"http://{f'[{host}]' if ':' in host else host}:{receiver.port}/"
+    address = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{receiver.port}/"
     with ExitStack() as lasting:
         lasting.enter_context(_interruptible(shown))
         if register and wire is not None:
@@ -198,6 +212,35 @@ def _wire(system: str | None, wire_format: str | None) -> WireFormat | None:
     if system is not None:
         return systems.wire_format(known_system(system).name, wire_format)
     return systems.formats[wire_format] if wire_format is not None else None
+
+
+def _is_https_only(system: str) -> bool:
+    from tocsin.cli.contracts import known_system
+
+    return known_system(system).https_only
+
+
+def _local_certificate() -> Path | None:
+    """Return the certificate for loopback that lies beside the authority that programs on this machine trust."""
+    from tocsin import settings
+
+    authority = settings.load().ca_file
+    beside = authority.with_name("server.pem") if authority is not None else None
+    return beside if beside is not None and beside.exists() else None
+
+
+def _tls(certificate: Path) -> SSLContext:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate)
+    except OSError as error:
+        told = f"{certificate}: {'holds none' if isinstance(error, ssl.SSLError) else error.strerror}"
+        raise usage(
+            f"--certificate: {told}; it has to be a PEM file with a certificate and its key"
+        ) from None
+    return context
 
 
 def _verifier(wire: WireFormat, secrets: Sequence[str]) -> Verify | None:

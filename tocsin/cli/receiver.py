@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -98,19 +99,27 @@ class Receiver:
         port: Port to listen on; 0 takes any that is free.
         answers: How requests are answered.
         show: Called with each request, after it was answered.
+        tls: Speaks HTTPS with these settings; HTTP without.
 
     Raises:
         OSError: The address cannot be listened on.
     """
 
-    def __init__(self, host: str, port: int, answers: Answers, show: Callable[[Received], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        answers: Answers,
+        show: Callable[[Received], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.verify: Verify | None = None
         self._answers = answers
         self._show = show
         self._lock = threading.Lock()
         self._number = 0
         self._seen: dict[str, int] = {}
-        self._server = _Server((host, port), self)
+        self._server = _Server((host, port), self, tls)
 
     @property
     def port(self) -> int:
@@ -167,10 +176,15 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], receiver: Receiver) -> None:
+    def __init__(
+        self, address: tuple[str, int], receiver: Receiver, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.receiver = receiver
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
+        if tls is not None:
+            # Hands are shaken with the first read, on the connection's own thread: who is silent holds up nobody.
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that hangs up is nothing to look at."""

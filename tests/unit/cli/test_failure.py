@@ -114,6 +114,8 @@ def test_line_is_one_line_whatever_the_error_says() -> None:
         (["nonsense"], "No such command 'nonsense'; `tocsin --help` tells more"),
         (["publish", "governlayer"], "Missing argument 'TYPE'; `tocsin publish --help` tells more"),
         (["listen", "--port", "70000"], "`tocsin listen --help` tells more"),
+        (["listen", "--certificate", "no.pem"], "no.pem: No such file or directory; it has to be a PEM file"),
+        (["listen", "--certificate", "/dev/null"], "/dev/null: holds none; it has to be a PEM file"),
         (["replay"], "say --why"),
         (["deliveries", "tail", "--from-start", "--since", "1h"], "exclude each other"),
         (["deliveries", "tail", "--verdict", "lost"], "'lost' is none; there are delivered"),
