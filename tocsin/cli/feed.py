@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from tocsin.cli.cluster import Cluster
 from tocsin.kafka import clients, snapshot
@@ -18,6 +19,8 @@ SORTED_TOGETHER: Final = 10_000
 """How many records of the past are put in order of time at once: partitions come mixed."""
 
 _MOMENT_S: Final = 0.2
+_QUIET_S: Final = 5.0
+_ANSWER_S: Final = 5.0
 
 T = TypeVar("T")
 
@@ -97,10 +100,25 @@ def record(decode: Decoder, message: Message) -> dict[str, Any]:
 def _coming(cluster: Cluster, topic: str, begins: Mapping[int, int]) -> Iterator[Sequence[Message]]:
     with closing(clients.plain_consumer(cluster.settings)) as consumer:
         consumer.assign([TopicPartition(topic, part, begin) for part, begin in begins.items()])
+        heard_s = time.monotonic()
         while True:
             first = consumer.poll(_MOMENT_S)
             batch = [] if first is None else [first, *consumer.consume(5_000, 0)]
-            yield _in_time(message for message in batch if message.error() is None)
+            coming = _in_time(message for message in batch if message.error() is None)
+            # A client whose brokers are gone is as quiet as a topic in which nothing happens.
+            if not coming and time.monotonic() - heard_s > _QUIET_S:
+                _require_answer(consumer, topic)
+                heard_s = time.monotonic()
+            elif coming:
+                heard_s = time.monotonic()
+            yield coming
+
+
+def _require_answer(consumer: Consumer, topic: str) -> None:
+    try:
+        consumer.list_topics(topic, timeout=_ANSWER_S)
+    except KafkaException as error:
+        raise clients.unavailable(topic, error) from error
 
 
 def _begins(cluster: Cluster, topic: str, start: Newest | Since, ends: Mapping[int, int]) -> dict[int, int]:
