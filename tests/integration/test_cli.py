@@ -364,6 +364,14 @@ def test_poison_is_told_of_and_passed_over(tocsin: Tocsin) -> None:
     assert "is passed over" in err
 
 
+def test_poison_in_a_table_is_told_of(tocsin: Tocsin) -> None:
+    """Who looks for a webhook has to hear that one could not be read."""
+    topic = tocsin.made.topics.subscriptions
+    tocsin.made.write(Outgoing(topic, b"wh_one", b"poison"))
+    _, err = tocsin.run("deliveries", "missing", "--webhook", "wh_one", "--since", "1h", code=1)
+    assert err.startswith(f"tocsin: {topic} offset 0 is passed over: ")
+
+
 def test_dry_run_counts_deliveries_and_writes_no_job(tocsin: Tocsin) -> None:
     write_history(tocsin.made, "wh_one", 3)
     write_history(tocsin.made, "wh_one", 1)

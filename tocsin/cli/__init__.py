@@ -120,7 +120,7 @@ def _tell_of_errors() -> None:
     handler.setLevel(logging.ERROR)
     logging.getLogger().addHandler(handler)
     # The client logs every lost connection; what matters of it becomes the one line of the command.
-    client = logging.getLogger("tocsin.kafka")
+    client = logging.getLogger("tocsin.kafka.client")
     client.addHandler(logging.NullHandler())
     client.propagate = False
 

@@ -17,7 +17,11 @@ from tocsin import access
 from tocsin.errors import KafkaRefuses, KafkaUnavailable
 from tocsin.settings import Settings
 
-_log = logging.getLogger("tocsin.kafka")
+_log = logging.getLogger("tocsin.kafka.client")
+"""Apart from this package's own: every lost connection is a line."""
+
+RECORD_MAX_BYTES: Final = 1_600_000
+"""The largest there is: a dead letter, or a quarantined one, is a whole record plus what went wrong with it."""
 
 OUTSIDER: Final = "unused"
 """The group, after the prefix, of consumers outside of any: the client requires one; nobody joins it or commits to it."""
@@ -77,7 +81,7 @@ def producer(settings: Settings, *, linger_ms: float = 1.0, timeout_s: float | N
             "compression.type": "lz4",
             "partitioner": "murmur2_random",
             "message.timeout.ms": int(timeout_s * 1000),
-            "message.max.bytes": 1_600_000,
+            "message.max.bytes": RECORD_MAX_BYTES,
             "queue.buffering.max.messages": 200_000,
             "queue.buffering.max.kbytes": 131_072,
         },
