@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tocsin.errors import ConfigurationError, KafkaUnavailable
-from tocsin.kafka import clients, snapshot
+from tocsin.errors import ConfigurationError
+from tocsin.kafka import groups, snapshot
 from tocsin.kafka.reader import Part
 from tocsin.settings import Settings
-
-_ANSWER_S = 10.0
 
 
 def refuse_while_running(settings: Settings, group: str) -> None:
@@ -24,17 +21,12 @@ def refuse_while_running(settings: Settings, group: str) -> None:
         ConfigurationError: The group has members.
         KafkaUnavailable: The broker does not say.
     """
-    admin = clients.admin(settings)  # held until it has answered: a client that is gone never does
-    try:
-        asked = admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)
-        members = asked[group].result().members
-    except KafkaException as error:
-        raise KafkaUnavailable(f"the members of {group} cannot be read: {error.args[0].str()}") from error
+    members = groups.members(settings, [group])[group]
     if members:
         raise ConfigurationError(
             "rebuild",
             "",
-            f"{len(members)} in {group}: stop every ledger first; one that was killed counts until its session has run out",
+            f"{members} in {group}: stop every ledger first; one that was killed counts until its session has run out",
         )
 
 

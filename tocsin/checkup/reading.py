@@ -62,7 +62,7 @@ def read(settings: Settings, registry: Registry, asked: Wanted, paths: Iterable[
     admin = clients.admin(settings)
     try:
         brokers, topics = _topics(admin, {spec.name for spec in asked.specs})
-        found = {program: _group(settings, admin, program, topics) for program in PROGRAMS}
+        found = {program: _group(settings, program, topics) for program in PROGRAMS}
     except KafkaException as error:
         raise clients.unavailable("", error) from error
     rules, registry_error = _rules(registry, asked.rules)
@@ -100,9 +100,7 @@ def _topic(metadata: Any, config: Mapping[str, str]) -> TopicState:
     )
 
 
-def _group(
-    settings: Settings, admin: AdminClient, program: str, topics: Mapping[str, TopicState]
-) -> GroupState:
+def _group(settings: Settings, program: str, topics: Mapping[str, TopicState]) -> GroupState:
     name = Topics(settings.topic_prefix).group(program)
     committed = groups.committed(settings, name)
     ends = {topic: snapshot.ends(settings, topic) for topic in committed if topic in topics}
@@ -114,15 +112,7 @@ def _group(
     }
     oldest = _ages_s(settings, {place: offset for place, (offset, _) in late.items()})
     states = {place: PartitionState(lag, oldest.get(place)) for place, (_, lag) in late.items()}
-    return GroupState(_members(admin, name), states)
-
-
-def _members(admin: AdminClient, group: str) -> int:
-    (future,) = admin.describe_consumer_groups([group], request_timeout=_ANSWER_S).values()
-    try:
-        return len(future.result().members)
-    except KafkaException:
-        return 0  # a group that nobody ever joined is not known
+    return GroupState(groups.members(settings, [name])[name], states)
 
 
 def _ages_s(settings: Settings, places: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], float]:

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewPartitions
 
 from tocsin.errors import ConfigurationError, KafkaUnavailable
-from tocsin.kafka import clients, topics
+from tocsin.kafka import clients, groups, topics
 from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
 
@@ -78,14 +78,8 @@ def require_stopped(settings: Settings) -> None:
         ConfigurationError: A group has members; the message names it.
         KafkaUnavailable: No answer.
     """
-    groups = [Topics(settings.topic_prefix).group(name) for name in STOPPED]
-    admin = clients.admin(settings)
-    try:
-        asked = admin.describe_consumer_groups(groups, request_timeout=_ANSWER_S)
-        running = {group: len(future.result().members) for group, future in asked.items()}
-    except KafkaException as error:
-        raise clients.unavailable("the groups' members cannot be read", error) from error
-    for group, members in running.items():
+    names = [Topics(settings.topic_prefix).group(name) for name in STOPPED]
+    for group, members in groups.members(settings, names).items():
         if members:
             raise ConfigurationError(
                 group,
