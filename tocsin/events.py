@@ -135,7 +135,7 @@ def from_headers(
         if not found.get(name):
             raise Undecodable(f"header ce_{name} is missing")
     event = Event(
-        id=found.get("id") or f"{topic}-{partition}-{offset}",
+        id=found.get("id") or own_id(topic, partition, offset),
         source=found.get("source") or f"/{topic}",
         type=found["type"],
         time=_time(found.get("time"), timestamp_ms),
@@ -148,6 +148,11 @@ def from_headers(
     except EventInvalid as error:
         raise Undecodable(f"attribute {error}") from error
     return event
+
+
+def own_id(topic: str, partition: int, offset: int) -> str:
+    """Return the id of an event without one: where it was written first."""
+    return f"{topic}-{partition}-{offset}"
 
 
 def record_key(event: Event) -> bytes:

@@ -25,7 +25,7 @@ from tocsin import failpoints, telemetry
 from tocsin import settings as settings_module
 from tocsin.errors import KafkaUnavailable, LedgerUnavailable, RegistryUnavailable, TocsinError
 from tocsin.kafka import clients, permissions, topics
-from tocsin.kafka.clock import BrokerClock
+from tocsin.kafka.clock import SKEW_MAX_S, BrokerClock
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.writer import Writer
 from tocsin.settings import Settings
@@ -36,7 +36,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger("tocsin")
 
-SKEW_MAX_S = 60.0
 SKEW_CHECK_EVERY_S = 10.0
 SAY_EVERY_S: Final = 10.0
 AGAIN_S: Final = 0.5

@@ -14,7 +14,7 @@ from confluent_kafka import Message
 from tocsin import tiers
 from tocsin.deliveries import first_value
 from tocsin.errors import Undecodable
-from tocsin.events import rfc3339
+from tocsin.events import own_id, rfc3339
 from tocsin.kafka import pipeline, snapshot
 from tocsin.kafka.codec import Headers
 from tocsin.kafka.registry import Registry
@@ -86,7 +86,7 @@ def outgoing(found: Quarantined) -> Outgoing:
     """
     missing: dict[str, str] = {}
     if ".events." in found.source_topic:
-        missing["ce_id"] = f"{found.source_topic}-{found.source_partition}-{found.source_offset}"
+        missing["ce_id"] = own_id(found.source_topic, found.source_partition, found.source_offset)
         with suppress(ValueError, OverflowError):  # no time at all: then it has that of its new place
             missing["ce_time"] = rfc3339(datetime.fromtimestamp(found.source_timestamp_ms / 1000, UTC))
     known = {name for name, value in found.headers if value}

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tocsin.checkup.state import Installation, TopicState
+from tocsin.kafka.clock import SKEW_MAX_S
 from tocsin.kafka.topics import TopicSpec
 
 Level = Literal["problem", "warning"]
 """A problem breaks a promise, now or at the next fault; a warning is for somebody to judge."""
 
 SKEW_WARN_S: Final = 2.0
-SKEW_MAX_S: Final = 60.0
-"""From here on no program starts: signatures carry the time, and receivers refuse those that are minutes off."""
 STUCK_S: Final = 300.0
 """How long a record may be the oldest that is not finished. An endpoint that hangs is parked well before."""
 LAG_MOST: Final = 100_000

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-_SKEW_MS: Final = 3_600_000
 _ID_MIN_CHARS: Final = 6
 
 
@@ -191,11 +190,12 @@ def _attempts(cluster: Cluster, letter: DeadLetter, delivery: Delivery) -> Itera
     from tocsin.cli import deliveries, feed
     from tocsin.deliveries import first_value
     from tocsin.kafka import partitioner, pipeline
+    from tocsin.missed import SKEW_MS
 
     topic, earlier = cluster.topics.attempts, cluster.settings.partitions_earlier
     homes = partitioner.homes(letter.subscription_id.encode(), len(cluster.partitions(topic)), earlier)
     # A publisher's clock may be wrong: an event "after" its own dead letter says nothing about where to begin.
-    began_ms = delivery.event_time - _SKEW_MS if delivery.event_time <= letter.timestamp_ms else 0
+    began_ms = delivery.event_time - SKEW_MS if delivery.event_time <= letter.timestamp_ms else 0
     decode = pipeline.decoder(cluster.registry, "attempt")
     start = feed.Since(max(began_ms, 0))
     for batch in feed.read(cluster, topic, start, follow=False, partitions=homes):

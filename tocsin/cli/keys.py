@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 DEFAULT_SCOPES: Final = ("manage", "read")
-_RANDOM_BYTES: Final = 48
 
 
 @app.callback()
@@ -62,7 +61,7 @@ def create(
     from tocsin.cli.contracts import known_system
 
     now_ms = round(time.time() * 1000)
-    key_id, text = api_keys.new_key(os.urandom(_RANDOM_BYTES))
+    key_id, text = api_keys.new_key(os.urandom(api_keys.RANDOM_BYTES))
     key = api_keys.ApiKey(
         id=key_id,
         organization=organization,

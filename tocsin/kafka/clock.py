@@ -16,6 +16,9 @@ from tocsin.errors import KafkaUnavailable
 from tocsin.kafka.writer import Outgoing, Writer, Written
 from tocsin.settings import Settings
 
+SKEW_MAX_S: Final = 60.0
+"""Further off no program starts: signatures carry the time, and receivers refuse those that are minutes off."""
+
 ASK_EVERY_S: Final = 10.0
 """Quartz clocks drift by less than a millisecond in this time."""
 

@@ -20,9 +20,7 @@ from tocsin.settings import Settings
 
 DAY_MS = 86_400_000
 MESSAGE_MAX_BYTES = 1_000_000
-"""librdkafka refuses to produce more; what does not fit is refused before it is sent."""
-ENVELOPE_MAX_BYTES = 1_500_000
-"""Dead letters and quarantine carry a whole record plus what went wrong with it."""
+"""Below what a broker takes by default (`max.message.bytes`); what does not fit is refused before it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +96,6 @@ class Topics:
             raise KeyError(tier)
         return f"{self.prefix}.delay.{tier}"
 
-    def tier_of(self, topic: str) -> str:
-        """Return the tier of a delay topic's name; KeyError if it is none."""
-        return {self.delay(tier): tier for tier in tiers.TIERS}[topic]
-
     def group(self, program: str) -> str:
         """Return the consumer group of a program."""
         return f"{self.prefix}.{program}"
@@ -126,7 +120,7 @@ class Topics:
 
 
 _ARRIVAL = {"message.timestamp.type": "LogAppendTime"}
-_LARGE = {"max.message.bytes": str(ENVELOPE_MAX_BYTES + 100_000)}
+_LARGE = {"max.message.bytes": str(clients.RECORD_MAX_BYTES)}
 # One partition: a total order, so that one offset says how far a table has been read. The segment and
 # compaction bounds limit how long a superseded secret stays on disk.
 _TABLE = {

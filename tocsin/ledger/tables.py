@@ -6,7 +6,7 @@ Times are milliseconds since the epoch. Everything here can be made again from `
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from sqlalchemy import (
     JSON,
@@ -25,7 +25,6 @@ from sqlalchemy import (
 )
 
 Status = Literal["pending", "retrying", "delivered", "dead"]
-STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 UNDELIVERED: Final = text("status <> 'delivered'")
 """In a query's `where`, beside the status that is asked for: SQLite uses a partial index only for these very words."""
