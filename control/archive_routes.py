@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 
 from control import audit_log, missing, purging, quarantine, recoveries
 from control.archive_models import (
@@ -19,11 +19,9 @@ from control.archive_models import (
     Redrive,
     RedriveDone,
 )
-from control.log_routes import no_query
+from control.log_routes import PLAIN
 from control.openapi import ALWAYS, BODY, body, problems, schema_of
 from control.replay_models import Replay
-
-_PLAIN = [Depends(no_query)]
 
 
 def install(app: FastAPI) -> None:
@@ -49,7 +47,7 @@ def of_webhook() -> APIRouter:
 
 
 def _recoveries() -> APIRouter:
-    router = APIRouter(tags=["replays"], responses=problems(*ALWAYS, *BODY, 409), dependencies=_PLAIN)
+    router = APIRouter(tags=["replays"], responses=problems(*ALWAYS, *BODY, 409), dependencies=PLAIN)
     router.add_api_route(
         "",
         recoveries.create,
@@ -70,7 +68,7 @@ def _recoveries() -> APIRouter:
 
 
 def _purges() -> APIRouter:
-    router = APIRouter(tags=["replays"], responses=problems(*ALWAYS, *BODY), dependencies=_PLAIN)
+    router = APIRouter(tags=["replays"], responses=problems(*ALWAYS, *BODY), dependencies=PLAIN)
     router.add_api_route(
         "",
         purging.create,
@@ -98,7 +96,7 @@ def _quarantine() -> APIRouter:
         quarantine.redrive,
         methods=["POST"],
         response_model=RedriveDone,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(*BODY),
         openapi_extra=body(schema_of(Redrive)),
     )
@@ -107,7 +105,7 @@ def _quarantine() -> APIRouter:
         quarantine.get,
         methods=["GET"],
         response_model=QuarantinedRecord,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(404),
     )
     return router

@@ -68,7 +68,7 @@ def write(put: Callable[[], None]) -> None:
 
 def _name(kind: Kind, services: Services, caller: Caller, key: str | None) -> str:
     if key is not None:
-        # The place is part of it: one key may ask for a replay and for a recovery.
+        # The prefix keeps kinds apart; the place stays, or a key used before an upgrade would mean another job.
         place = "replays" if kind == "replay" else kind
         return f"{jobs.PREFIXES[kind]}-{derived(key, caller.organization, place)}"
     return jobs.new_name(kind, services.clock_ms(), os.urandom(8))

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from control import cursor, trail
 from control.auth import Administering, Known
 from control.key_models import NewKey
+from control.log_models import Paging
 from control.models import read
 from control.representation import rfc3339
 from control.services import Services
@@ -29,7 +30,6 @@ from tocsin.keys import ApiKey
 
 PATH: Final = "/v1/keys"
 WHO_PATH: Final = "/v1/organization"
-PAGE_MAX: Final = 250
 _LISTING: Final = "keys"
 
 
@@ -43,19 +43,14 @@ async def who(request: Request, caller: Known) -> JSONResponse:
     return JSONResponse(told | {"key": shown(key, services.clock_ms())})
 
 
-async def list_(
-    request: Request,
-    caller: Administering,
-    after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_MAX,
-) -> JSONResponse:
+async def list_(request: Request, caller: Administering, query: Annotated[Paging, Query()]) -> JSONResponse:
     """List the organization's API keys, the newest last, revoked and expired ones too."""
     services = _services(request)
-    start = cursor.required(caller.organization, _LISTING, after) or (-1, "")
+    start = cursor.required(caller.organization, _LISTING, query.after) or (-1, "")
     rows = [key for key in services.keys.rows() if key.organization == caller.organization]
     later = sorted((key for key in rows if _position(key) > start), key=_position)
-    page, now_ms = later[:limit], services.clock_ms()
-    more = len(later) > limit
+    page, now_ms = later[: query.limit], services.clock_ms()
+    more = len(later) > query.limit
     return JSONResponse(
         {
             "data": [shown(key, now_ms) for key in page],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Depends, FastAPI, Request
 
 from control import deliveries, overview, replays, webhook_health
@@ -18,7 +20,7 @@ async def no_query(request: Request) -> None:
         raise Problem(400, "invalid_parameter", f"{fault.field}: {fault.reason}", errors=[fault])
 
 
-_PLAIN = [Depends(no_query)]
+PLAIN: Final = [Depends(no_query)]
 
 
 def install(app: FastAPI) -> None:
@@ -31,7 +33,7 @@ def install(app: FastAPI) -> None:
         methods=["GET"],
         response_model=Overview,
         tags=["deliveries"],
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(*ALWAYS),
     )
 
@@ -47,7 +49,7 @@ def of_webhook() -> APIRouter:
         webhook_health.get,
         methods=["GET"],
         response_model=Health,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
     )
     return router
 
@@ -60,7 +62,7 @@ def _deliveries() -> APIRouter:
         deliveries.get,
         methods=["GET"],
         response_model=DeliveryDetail,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(404),
     )
     router.add_api_route(
@@ -69,7 +71,7 @@ def _deliveries() -> APIRouter:
         methods=["POST"],
         status_code=202,
         response_model=Resent,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(404, 409),
     )
     return router
@@ -84,7 +86,7 @@ def _replays() -> APIRouter:
         methods=["POST"],
         status_code=202,
         response_model=Replay,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(*BODY, 409, 422),
         openapi_extra=body(schema_of(NewReplay)),
     )
@@ -93,7 +95,7 @@ def _replays() -> APIRouter:
         replays.preview,
         methods=["POST"],
         response_model=Previewed,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(*BODY),
         openapi_extra=body(schema_of(Preview)),
     )
@@ -102,7 +104,7 @@ def _replays() -> APIRouter:
         replays.get,
         methods=["GET"],
         response_model=Replay,
-        dependencies=_PLAIN,
+        dependencies=PLAIN,
         responses=problems(404),
     )
     for name, steer in (("pause", replays.pause), ("resume", replays.resume), ("cancel", replays.cancel)):
@@ -112,7 +114,7 @@ def _replays() -> APIRouter:
             methods=["POST"],
             status_code=202,
             response_model=Replay,
-            dependencies=_PLAIN,
+            dependencies=PLAIN,
             responses=problems(404, 409),
         )
     return router

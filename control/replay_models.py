@@ -28,6 +28,12 @@ class ReplaySelection(BaseModel):
     q: Text | None = Field(None, description="Text in the last error, in capitals or not.")
 
 
+class MeantSelection(ReplaySelection):
+    """Which dead letters a job means."""
+
+    system: str | None = Field(description="Only this system's events; the command may ask for that.")
+
+
 class NewReplay(BaseModel):
     """A request for a replay."""
 
@@ -70,7 +76,7 @@ class Replay(BaseModel):
     kind: Literal["replay", "recover", "purge"]
     state: Literal["requested", "running", "paused", "done", "cancelled", "failed"]
     wanted: Literal["run", "pause", "cancel"] = Field(description="The state follows it in a moment.")
-    selection: ReplaySelection
+    selection: MeantSelection
     target: str | None
     why: str
     requested_by: str

@@ -148,6 +148,7 @@ def shown(job: Job) -> dict[str, Any]:
         "state": job.state,
         "wanted": job.wanted,
         "selection": {
+            "system": selection.system,
             "webhook_id": selection.subscription_id,
             "event_type": selection.event_type,
             "reason": selection.reason,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from control import archive_routes, catalogue, keys, log_routes, rewrapping, trials, webhooks
 from control.key_models import CreatedKey, KeyPage, NewKey, Organization
+from control.log_routes import PLAIN
 from control.models import (
     EventTypes,
     Requests,
@@ -37,6 +38,7 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
         methods=["GET"],
         response_model=EventTypes,
         tags=["events"],
+        dependencies=PLAIN,
         responses=problems(*ALWAYS),
     )
     app.add_api_route(
@@ -45,6 +47,7 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
         methods=["POST"],
         response_model=Rewrapped,
         tags=["operations"],
+        dependencies=PLAIN,
         responses=problems(*ALWAYS, 409, *BODY),
         openapi_extra=body(Rewrap.model_json_schema()),
     )
@@ -55,6 +58,7 @@ def install(app: FastAPI, systems: Systems, requests: Requests) -> None:
         methods=["GET"],
         response_model=Organization,
         tags=["keys"],
+        dependencies=PLAIN,
         responses=problems(*ALWAYS),
     )
     catalogue.document(app, systems)
@@ -69,11 +73,17 @@ def _keys() -> APIRouter:
         methods=["POST"],
         status_code=201,
         response_model=CreatedKey,
+        dependencies=PLAIN,
         responses=problems(*BODY),
         openapi_extra=body(schema_of(NewKey)),
     )
     router.add_api_route(
-        "/{key_id}", keys.revoke, methods=["DELETE"], status_code=204, responses=problems(404)
+        "/{key_id}",
+        keys.revoke,
+        methods=["DELETE"],
+        status_code=204,
+        dependencies=PLAIN,
+        responses=problems(404),
     )
     return router
 
@@ -86,6 +96,7 @@ def _router(requests: Requests) -> APIRouter:
         methods=["POST"],
         status_code=201,
         response_model=Webhook,
+        dependencies=PLAIN,
         responses=problems(*BODY),
         openapi_extra=body(requests.schema()),
     )
@@ -95,18 +106,25 @@ def _router(requests: Requests) -> APIRouter:
         methods=["POST"],
         status_code=202,
         response_model=TrialSent,
+        dependencies=PLAIN,
         responses=problems(404, *BODY),
         openapi_extra=body(Trial.model_json_schema()),
     )
     router.add_api_route("", webhooks.list_, methods=["GET"], response_model=WebhookPage)
     router.add_api_route(
-        "/{webhook_id}", webhooks.get, methods=["GET"], response_model=Webhook, responses=problems(404)
+        "/{webhook_id}",
+        webhooks.get,
+        methods=["GET"],
+        response_model=Webhook,
+        dependencies=PLAIN,
+        responses=problems(404),
     )
     router.add_api_route(
         "/{webhook_id}",
         webhooks.change,
         methods=["PATCH"],
         response_model=Webhook,
+        dependencies=PLAIN,
         responses=problems(404, 412, *BODY),
         openapi_extra=body(WebhookChange.model_json_schema()),
     )
@@ -115,10 +133,16 @@ def _router(requests: Requests) -> APIRouter:
         webhooks.rotate,
         methods=["POST"],
         response_model=Webhook,
+        dependencies=PLAIN,
         responses=problems(404, 409, 412, *BODY),
         openapi_extra=body(Rotation.model_json_schema()),
     )
     router.add_api_route(
-        "/{webhook_id}", webhooks.delete, methods=["DELETE"], status_code=204, responses=problems(404, 412)
+        "/{webhook_id}",
+        webhooks.delete,
+        methods=["DELETE"],
+        status_code=204,
+        dependencies=PLAIN,
+        responses=problems(404, 412),
     )
     return router

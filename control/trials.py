@@ -74,7 +74,6 @@ def chosen(system: System, asked: str | None) -> tuple[str, Mapping[str, Any]]:
         raise invalid_body([Fault(field="event_type", reason=told)])
     known = system.event_type(event_type)
     if known is None:
-        there_are = ", ".join(sorted(system.event_types))
         raise invalid_body([Fault(field="event_type", reason=f"is not an event type; there are {there_are}")])
     if event_type == documented.event_type and documented.data is not None:
         return event_type, documented.data

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from control import changes, cursor, preconditions, trail
 from control.auth import Managing, Reading
 from control.directory import position
+from control.log_models import Paging
 from control.models import Rotation, WebhookChange, read
 from control.overtaken import CameSecond
 from control.preconditions import etag
@@ -31,7 +32,6 @@ from tocsin.wire.signing import new_secret
 from tocsin.wire.systems import WireFormat
 
 PATH: Final = "/v1/webhooks"
-PAGE_MAX: Final = 250
 _LISTING: Final = "webhooks"
 TRIES: Final = 5
 """How often a change without `If-Match` is made anew because another came first."""
@@ -61,15 +61,10 @@ def create(request: Request, caller: Managing, body: Annotated[bytes, Depends(js
     return JSONResponse(fields, 201, headers)
 
 
-async def list_(
-    request: Request,
-    caller: Reading,
-    after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_MAX,
-) -> JSONResponse:
+async def list_(request: Request, caller: Reading, query: Annotated[Paging, Query()]) -> JSONResponse:
     """List webhooks, the newest last."""
-    start = cursor.required(caller.organization, _LISTING, after)
-    found, more = _services(request).directory.page(caller.organization, start, limit)
+    start = cursor.required(caller.organization, _LISTING, query.after)
+    found, more = _services(request).directory.page(caller.organization, start, query.limit)
     return JSONResponse(
         {
             "data": [_shown(request, caller, subscription) for subscription in found],

@@ -95,18 +95,6 @@ def test_what_belongs_to_another_organization_is_as_if_it_did_not_exist(
     assert [job.wanted for job in jobs.all()] == ["run", "run"]
 
 
-def test_every_route_refuses_parameters_that_it_does_not_have(
-    logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive
-) -> None:
-    furnish(book, directory, jobs, archive)
-    for method, path, body, scope, _ in ROUTES:
-        answer = call(
-            logged, method, f"{path}{'&' if '?' in path else '?'}nonsense=1", body, SCOPED[scope][0]
-        )
-        assert answer.status_code == 400, path
-        assert answer.json()["errors"][0]["field"] == "nonsense", path
-
-
 def test_openapi_documents_every_route_of_the_log(logged: TestClient) -> None:
     document = logged.get("/openapi.json").json()
     for method, path, body, _, named in ROUTES:

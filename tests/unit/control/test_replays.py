@@ -73,7 +73,7 @@ def test_replay_is_asked_for_as_it_was_said_and_of_the_keys_organization(
         "kind": "replay",
         "state": "requested",
         "wanted": "run",
-        "selection": EVERYTHING,
+        "selection": EVERYTHING | {"system": None},
         "target": None,
         "why": "they were down",
         "requested_by": job.request.requested_by,

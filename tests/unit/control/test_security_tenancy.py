@@ -197,6 +197,21 @@ def _told(answer: Any, ids: Mapping[str, str]) -> tuple[int, str]:
     return answer.status_code, text
 
 
+def test_every_route_but_probes_refuses_parameters_that_it_does_not_have(logged: TestClient) -> None:
+    for each in operations(logged):
+        if each.scopes is None:
+            continue
+        key = world.OPERATOR if keys.OPERATE in each.scopes else world.ADMIN
+        answer = logged.request(
+            each.method,
+            f"{each.at(NOBODYS)}?nonsense=1",
+            json=each.body(),
+            headers=as_key(key),
+        )
+        assert answer.status_code == 400, each
+        assert "nonsense" in {fault["field"] for fault in answer.json()["errors"]}, each
+
+
 def test_malformed_id_is_a_refusal_that_says_no_more(
     logged: TestClient, book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive
 ) -> None:
