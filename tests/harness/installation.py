@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import socket
 import time
@@ -11,8 +12,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -33,6 +35,10 @@ from tocsin.wire.systems import load_systems
 
 WRITTEN_S: Final = 10.0
 """How long records may take until they are acknowledged."""
+ADMITTED_S: Final = 5.0
+"""How old a node's knowledge of keys may be."""
+_PORTS: Final = iter(random.SystemRandom().sample(range(20_000, 32_000), 12_000))
+"""Below those that the kernel gives to outgoing connections: one of these is taken again before a program listens."""
 
 
 class Servers(Protocol):
@@ -93,12 +99,16 @@ class Installation:
             self.api_key("governlayer", "nobody", ())
 
     def api_key(self, system: str, organization: str, scopes: tuple[str, ...] = keys.SCOPES) -> str:
-        """Make an API key and return its text."""
+        """Make an API key and return its text, once the control API knows it if that runs."""
         self._has_key = True
         key_id, text = keys.new_key(os.urandom(64))
         key = keys.ApiKey(key_id, organization, system, keys.digest(text), scopes, int(time.time() * 1000))
         encode = pipeline.encoder(self.registry, self.topics, "api_key")
         self.write(Outgoing(self.topics.keys, key_id.encode(), encode(keys.to_record(key))))
+        if any(program.name == "control" and program.process.pid() for program in self.fleet.programs):
+            until = time.monotonic() + ADMITTED_S
+            while Api(self.api_url, text).call("GET", "/v1/webhooks").status_code == 401:
+                assert time.monotonic() < until, f"the key does not count after {ADMITTED_S:.0f} s"
         return text
 
     def subscription(self, url: str, *, secret: str | None = None, **changes: Any) -> Subscription:
@@ -215,6 +225,11 @@ def header(message: Message, name: str) -> str | None:
     return next((value.decode() for key, value in headers if key == name), None)
 
 
+def await_effect(webhook: Mapping[str, Any]) -> None:
+    """Wait until every router knows a webhook as the API answered it: from then on a delivery is certain."""
+    time.sleep(max(datetime.fromisoformat(webhook["effective_at"]).timestamp() - time.time(), 0.0))
+
+
 @contextmanager
 def _reading(settings: Settings, topic: str) -> Iterator[Any]:
     consumer = clients.plain_consumer(settings)
@@ -234,10 +249,12 @@ def probes_of(program: Program) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nobody has, and that this process was not given before."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 @contextmanager

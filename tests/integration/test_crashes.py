@@ -243,7 +243,6 @@ def crash_control(own: Installation, point: str, hit: int) -> None:
     """What was acknowledged is there afterwards, whole, though its owner was never answered."""
     victim = doomed(own, "control", point, hit)
     api = Api(own.api_url, own.api_key("governlayer", "acme"))
-    _await_key(api)
     with receiving() as receiver:
         with pytest.raises(httpx.TransportError):
             api.call(
@@ -255,13 +254,6 @@ def crash_control(own: Installation, point: str, hit: int) -> None:
         assert found["url"] == receiver.url + "/accepts"
         assert api.call("DELETE", f"/v1/webhooks/{found['id']}").status_code == 204
         assert api.call("GET", "/v1/webhooks").json()["data"] == []
-
-
-def _await_key(api: Api) -> None:
-    deadline = time.monotonic() + 10
-    while api.call("GET", "/v1/webhooks").status_code != httpx.codes.OK:
-        assert time.monotonic() < deadline, "the API key is not known"
-        time.sleep(0.05)
 
 
 RUNS: Final[Mapping[str, Callable[[Installation, str, int], None]]] = {

@@ -17,7 +17,7 @@ from consumers.ledger.announcements import DISABLED
 from deploy.local.demo.receiver import Answer, Received
 from deploy.local.demo.verification import DOCUMENTED
 from deploy.local.stack import Stack
-from tests.harness.installation import Api, Installation, header, installation
+from tests.harness.installation import Api, Installation, await_effect, header, installation
 from tests.harness.receiver import Receiver
 from tocsin import Publisher
 from tocsin.deliveries import Progress
@@ -28,30 +28,24 @@ from tocsin.wire.systems import load_systems
 SYSTEM: Final = "compliancelayer"
 CONTRACT: Final = load_systems()[SYSTEM]
 IN_A_ROW: Final = CONTRACT.disable_after or 0
-EFFECTIVE_S: Final = 1.5
-"""After so long a change certainly counts."""
 
 
 @pytest.fixture
 def running(stack: Stack, tmp_path: Path) -> Iterator[Installation]:
     with installation(stack, tmp_path) as made:
-        made.fleet.environment = {
-            **made.fleet.environment,
-            "TOCSIN_LEDGER": f"sqlite:///{tmp_path / 'ledger.db'}",
-        }
         made.start("control", "router", "delivery", "ledger")
         yield made
 
 
-def subscribe(api: Api, receiver: Receiver, *event_types: str) -> str:
-    """Subscribe a receiver, which verifies as the system documents it; return the id."""
+def subscribe(api: Api, receiver: Receiver, *event_types: str) -> Mapping[str, Any]:
+    """Subscribe a receiver, which verifies as the system documents it; return the webhook."""
     made = api.subscribe(receiver.url, list(event_types))
 
     def verify(request: Received) -> None:
         assert DOCUMENTED[SYSTEM](request.headers, request.body, made["secret"]), "wrong signature"
 
     receiver.verify = verify
-    return str(made["id"])
+    return made
 
 
 def about(webhook_id: str) -> Callable[[Message], bool]:
@@ -92,11 +86,10 @@ def test_failing_endpoint_is_disabled_told_of_and_enabled_again(running: Install
         Publisher(SYSTEM, source="/test", settings=running.settings) as publisher,
     ):
         failing_id, gone_id = (
-            subscribe(api, failing, "scan.completed"),
-            subscribe(api, gone, "alert.triggered"),
+            subscribe(api, failing, "scan.completed")["id"],
+            subscribe(api, gone, "alert.triggered")["id"],
         )
-        subscribe(api, watching, DISABLED, "score.changed")
-        time.sleep(EFFECTIVE_S)
+        await_effect(subscribe(api, watching, DISABLED, "score.changed"))
 
         def publish(event_type: str) -> str:
             event_id = str(uuid.uuid4())
@@ -148,7 +141,7 @@ def test_failing_endpoint_is_disabled_told_of_and_enabled_again(running: Install
         watching.wait_for(3)  # one publisher's events are routed in their order
         enabled = api.call("PATCH", f"/v1/webhooks/{failing_id}", json={"active": True})
         assert enabled.json()["active"] is True
-        time.sleep(EFFECTIVE_S)
+        await_effect(enabled.json())
         back = publish("scan.completed")
         requests = failing.wait_for(IN_A_ROW + 2)
         assert json.loads(requests[-1].body)["id"] == back

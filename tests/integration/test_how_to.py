@@ -10,11 +10,9 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +25,7 @@ from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
 from tests.harness import page
 from tests.harness.distribution import program
-from tests.harness.installation import Api, Installation, free_port, installation
+from tests.harness.installation import Api, Installation, await_effect, free_port, installation
 from tests.harness.receiver import Receiver
 from tests.harness.shell import Shell
 from tocsin import Publisher
@@ -126,13 +124,13 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
 def break_endpoint(world: World) -> None:
     """Two events are refused for good, a third is not sent because the endpoint is disabled."""
     world.subscribe("drift.resolved")  # nothing else on the page is one
-    _await_effect(world.webhook)
+    await_effect(world.webhook)
     world.refusing.set()
     world.publish(2)
     key = world.webhook["id"].encode()
     world.made.wait_for(world.made.topics.dlq, lambda message: message.key() == key, count=2)
     changed = world.api.call("PATCH", f"/v1/webhooks/{world.webhook['id']}", json={"active": False})
-    _await_effect(changed.json())
+    await_effect(changed.json())
     world.publish(1)
 
 
@@ -230,11 +228,6 @@ def test_section_does_what_it_says(world: World, section: str) -> None:
 
 def _nothing(world: World) -> None:
     """Do nothing."""
-
-
-def _await_effect(webhook: Mapping[str, Any]) -> None:
-    """Wait until every router knows a webhook as it was answered."""
-    time.sleep(max(datetime.fromisoformat(webhook["effective_at"]).timestamp() - time.time(), 0.0))
 
 
 def _delete_topic(made: Installation, topic: str) -> None:

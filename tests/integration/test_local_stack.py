@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
 import time
@@ -26,20 +24,9 @@ from deploy.local import environment, ports, settings, stack
 from deploy.local.process import identity
 from deploy.local.settings import CHECKOUT, LocalSettings
 from deploy.local.stack import Stack
+from tests.harness.installation import free_port
 
 PORTS = ("kafka_port", "kafka_controller_port", "registry_port", "registry_management_port")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports below those that the kernel gives to outgoing connections."""
-    found: list[int] = []
-    for port in random.sample(range(20_000, 32_000), 1000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +36,7 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory) -> LocalSettings:
     shared = settings.load().lib
     shared.mkdir(parents=True, exist_ok=True)
     (home / "lib").symlink_to(shared)
-    return LocalSettings.model_validate({"home": home, **dict(zip(PORTS, free_ports(4), strict=True))})
+    return LocalSettings.model_validate({"home": home, **{name: free_port() for name in PORTS}})
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from deploy.local.demo.receiver import Received
-from tests.harness.installation import Api, Installation
+from tests.harness.installation import Api, Installation, await_effect
 from tests.harness.receiver import Receiver
 from tests.integration.test_cli_jobs import set_aside
 from tocsin import Publisher
@@ -36,7 +36,7 @@ def test_log_shows_what_happened_and_sends_it_again(shared: Installation) -> Non
             receiver.url, ["drift.alert"], format="standard-webhooks", headers={"X-Team": "canary-team"}
         )
         receiver.verify = lambda request: Webhook(hook["secret"]).verify(request.body, dict(request.headers))
-        time.sleep(1.5)  # until `effective_at`: from then on delivery is certain
+        await_effect(hook)
         publish(shared, organization, "one")
         (first,) = receiver.wait_for(1)
 

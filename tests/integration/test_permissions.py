@@ -21,7 +21,7 @@ from deploy.local import settings as local_settings
 from deploy.local.stack import Stack
 from tests.harness.command import Command
 from tests.harness.guarded import Guarded, guarded, unsigned_token
-from tests.harness.installation import Api, Installation, installation
+from tests.harness.installation import Api, Installation, await_effect, installation
 from tests.harness.receiver import Receiver
 from tests.integration.test_gateway import Servers
 from tocsin import Publisher
@@ -72,8 +72,9 @@ def test_event_is_delivered_logged_and_replayed_with_every_program_confined(
     publisher = settings_of(world, broker, f"publisher-{SYSTEM}")
     tls = broker.authority.server_context()
     with Receiver(lambda request, earlier: (next(statuses, 200), {}), lambda request: None, tls) as receiver:
-        webhook = api.subscribe(receiver.url, ["*"])["id"]
-        time.sleep(1.5)  # until `effective_at`
+        made = api.subscribe(receiver.url, ["*"])
+        webhook = made["id"]
+        await_effect(made)
         with Publisher(SYSTEM, source="/test", settings=publisher) as direct:
             direct.publish(name, known.example, organization="acme")
         receiver.wait_for(2)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from standardwebhooks import Webhook
 
@@ -17,7 +18,8 @@ from deploy.local.demo.receiver import Received
 from deploy.local.demo.verification import DOCUMENTED
 from deploy.local.stack import Stack
 from tests.harness.collector import Collector, attributes
-from tests.harness.installation import Api, Installation, header, installation, probes_of
+from tests.harness.installation import Api, Installation, await_effect, header, installation, probes_of
+from tests.harness.proxy import Proxy
 from tests.harness.receiver import Receiver
 from tocsin import Publisher
 from tocsin.kafka.writer import Outgoing
@@ -29,29 +31,45 @@ PLAIN_SYSTEMS = sorted(name for name, system in load_systems().items() if not sy
 
 def subscribed(
     made: Installation, receiver: Receiver, system: str, events: list[str]
-) -> tuple[str, Api, str]:
-    """Subscribe a receiver under an organization of its own; return organization, API and subscription id."""
+) -> tuple[str, Api, dict[str, Any]]:
+    """Subscribe a receiver under an organization of its own; return organization, API and the webhook."""
     organization = f"org-{uuid.uuid4().hex[:8]}"
     api = Api(made.api_url, made.api_key(system, organization))
-    answer = api.subscribe(receiver.url, events)
+    return organization, api, also_subscribed(api, receiver, system, events)
+
+
+def also_subscribed(api: Api, receiver: Receiver, system: str, events: list[str]) -> dict[str, Any]:
+    """Subscribe one more receiver under the same organization, and return the webhook."""
+    webhook = api.subscribe(receiver.url, events)
 
     def verify(request: Received) -> None:
-        assert DOCUMENTED[system](request.headers, request.body, answer["secret"]), "wrong signature"
+        assert DOCUMENTED[system](request.headers, request.body, webhook["secret"]), "wrong signature"
 
     receiver.verify = verify
-    time.sleep(1.5)  # until `effective_at`: from then on delivery is certain
-    return organization, api, answer["id"]
+    return webhook
 
 
-@pytest.mark.parametrize("system", PLAIN_SYSTEMS)
-def test_every_event_type_of_a_system_arrives_verified(shared: Installation, system: str) -> None:
-    types = load_systems()[system].event_types
-    with Receiver() as receiver, Publisher(system, source="/test", settings=shared.settings) as publisher:
-        organization, _, _ = subscribed(shared, receiver, system, ["*"])
-        for known in types.values():
-            publisher.publish(known.name, known.example, organization=organization)
-        requests = receiver.wait_for(len(types))
-    assert len({request.body for request in requests}) == len(types)
+def routed_to(made: Installation, *event_ids: str) -> set[str]:
+    """Return the webhooks that deliveries of these events were written for."""
+    written = made.read(made.topics.deliveries)
+    return {(message.key() or b"").decode() for message in written if header(message, "ce_id") in event_ids}
+
+
+def test_every_event_type_of_every_system_arrives_verified(shared: Installation) -> None:
+    with ExitStack() as cleanup:
+        subscribers = [
+            (system, receiver, *subscribed(shared, receiver, system, ["*"]))
+            for system in PLAIN_SYSTEMS
+            for receiver in [cleanup.enter_context(Receiver())]
+        ]
+        await_effect(subscribers[-1][-1])
+        for system, _, organization, _, _ in subscribers:
+            with Publisher(system, source="/test", settings=shared.settings) as publisher:
+                for known in load_systems()[system].event_types.values():
+                    publisher.publish(known.name, known.example, organization=organization)
+        for system, receiver, _, _, _ in subscribers:
+            types = load_systems()[system].event_types
+            assert len({request.body for request in receiver.wait_for(len(types))}) == len(types), system
 
 
 def test_event_published_twice_with_one_id_is_delivered_once(shared: Installation) -> None:
@@ -59,57 +77,67 @@ def test_event_published_twice_with_one_id_is_delivered_once(shared: Installatio
         Receiver() as receiver,
         Publisher("governlayer", source="/test", settings=shared.settings) as publisher,
     ):
-        organization, _, _ = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        organization, _, webhook = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        await_effect(webhook)
         example = load_systems()["governlayer"].event_types["drift.alert"].example
         for event_id in ("twice", "twice", "once"):
             publisher.publish("drift.alert", example, organization=organization, id=event_id)
-        receiver.wait_for(2)
-        assert len(receiver.settle(1.0)) == 2
+        assert len({request.body for request in receiver.wait_for(2)}) == 2
+        assert len(receiver.settle(0.5)) == 2
 
 
 def test_event_reaches_only_its_organization_and_only_what_was_asked_for(shared: Installation) -> None:
     with Receiver() as ours, Receiver() as theirs:
+        organization, _, _ = subscribed(shared, ours, "governlayer", ["drift.*"])
+        _, _, their_webhook = subscribed(shared, theirs, "governlayer", ["*"])
+        await_effect(their_webhook)
+        known = load_systems()["governlayer"].event_types
         with Publisher("governlayer", source="/test", settings=shared.settings) as publisher:
-            organization, _, _ = subscribed(shared, ours, "governlayer", ["drift.*"])
-            subscribed(shared, theirs, "governlayer", ["*"])
-            for known in load_systems()["governlayer"].event_types.values():
-                publisher.publish(known.name, known.example, organization=organization)
-            requests = ours.wait_for(2)
-            ours.settle(0.5)
-        assert len(requests) == 2
+            # What is routed last tells that all before it was.
+            for name in (*known, "drift.alert"):
+                publisher.publish(name, known[name].example, organization=organization)
+        wanted = [name for name in known if name.startswith("drift.")]
+        ours.wait_for(len(wanted) + 1)
+        received = [json.loads(request.body)["type"] for request in ours.requests]
+        assert sorted(received) == sorted([*wanted, "drift.alert"])
         assert not theirs.requests
 
 
-@pytest.mark.parametrize("system", PLAIN_SYSTEMS)
-def test_test_event_arrives_verified_at_an_endpoint_that_is_disabled(
-    shared: Installation, system: str
-) -> None:
+def test_test_event_arrives_verified_at_an_endpoint_that_is_disabled(shared: Installation) -> None:
     """An owner tries out whether it works again before events come; events stay away meanwhile."""
-    name, known = next(iter(load_systems()[system].event_types.items()))
-    with Receiver() as receiver, Publisher(system, source="/test", settings=shared.settings) as publisher:
-        organization, api, subscription = subscribed(shared, receiver, system, ["*"])
-        assert api.call("PATCH", f"/v1/webhooks/{subscription}", json={"active": False}).status_code == 200
-        time.sleep(1.5)  # as above
-        publisher.publish(name, known.example, organization=organization)
-        body = {"webhook_id": subscription, "event_type": name}
+    name, known = next(iter(load_systems()["governlayer"].event_types.items()))
+    with (
+        Receiver() as receiver,
+        Receiver() as witness,
+        Publisher("governlayer", source="/test", settings=shared.settings) as publisher,
+    ):
+        organization, api, webhook = subscribed(shared, receiver, "governlayer", ["*"])
+        other = also_subscribed(api, witness, "governlayer", ["*"])
+        changed = api.call("PATCH", f"/v1/webhooks/{webhook['id']}", json={"active": False})
+        assert changed.status_code == 200
+        await_effect(changed.json())
+        events = [publisher.publish(name, known.example, organization=organization) for _ in range(2)]
+        body = {"webhook_id": webhook["id"], "event_type": name}
         answer = api.call("POST", "/v1/webhooks/test", json=body)
         assert answer.status_code == 202, answer.text
-        (request,) = receiver.settle(2.0)
         (attempt,) = shared.wait_for(
             shared.topics.attempts, lambda m: (header(m, "ce_id") or "") == answer.json()["event_id"]
         )
+        witness.wait_for(2)  # the second tells that the first was routed
+        assert routed_to(shared, events[0].event_id) == {other["id"]}
+        (request,) = receiver.requests
     assert name.encode() in request.body
-    assert attempt.key() == subscription.encode()
+    assert attempt.key() == webhook["id"].encode()
 
 
 def test_failed_test_event_is_tried_again_though_the_endpoint_is_disabled(shared: Installation) -> None:
     with Receiver(answer=lambda request, earlier: (500, {})) as receiver:
-        _, api, subscription = subscribed(shared, receiver, "governlayer", ["*"])
-        api.call("PATCH", f"/v1/webhooks/{subscription}", json={"active": False})
-        body = {"webhook_id": subscription, "event_type": "drift.alert"}
+        _, api, webhook = subscribed(shared, receiver, "governlayer", ["*"])
+        api.call("PATCH", f"/v1/webhooks/{webhook['id']}", json={"active": False})
+        body = {"webhook_id": webhook["id"], "event_type": "drift.alert"}
         assert api.call("POST", "/v1/webhooks/test", json=body).status_code == 202
         topic = shared.topics.delay(load_systems()["governlayer"].retries[0])
-        (waiting,) = shared.wait_for(topic, lambda m: m.key() == subscription.encode())
+        (waiting,) = shared.wait_for(topic, lambda m: m.key() == webhook["id"].encode())
     assert header(waiting, "tocsin_test") == "1"
 
 
@@ -121,7 +149,8 @@ def test_receiver_verifies_with_either_secret_while_one_rotates(shared: Installa
         both = api.subscribe(several.url, ["drift.alert"], format="standard-webhooks")
         one = api.subscribe(single.url, ["drift.alert"])
         new = api.call("POST", f"/v1/webhooks/{both['id']}/secret").json()["secret"]
-        assert api.call("POST", f"/v1/webhooks/{one['id']}/secret").status_code == 200
+        rotated = api.call("POST", f"/v1/webhooks/{one['id']}/secret")
+        assert rotated.status_code == 200
 
         def verify_both(request: Received) -> None:
             for secret in (new, both["secret"]):
@@ -131,7 +160,7 @@ def test_receiver_verifies_with_either_secret_while_one_rotates(shared: Installa
             assert DOCUMENTED["governlayer"](request.headers, request.body, one["secret"])
 
         several.verify, single.verify = verify_both, verify_old
-        time.sleep(1.5)  # as above
+        await_effect(rotated.json())
         example = load_systems()["governlayer"].event_types["drift.alert"].example
         with Publisher("governlayer", source="/test", settings=shared.settings) as publisher:
             publisher.publish("drift.alert", example, organization=organization)
@@ -142,14 +171,19 @@ def test_receiver_verifies_with_either_secret_while_one_rotates(shared: Installa
 def test_deleted_subscription_gets_nothing_more(shared: Installation) -> None:
     with (
         Receiver() as receiver,
+        Receiver() as witness,
         Publisher("governlayer", source="/test", settings=shared.settings) as publisher,
     ):
-        organization, api, subscription = subscribed(shared, receiver, "governlayer", ["drift.alert"])
-        assert api.call("DELETE", f"/v1/webhooks/{subscription}").status_code == 204
-        time.sleep(1.5)  # as above
+        organization, api, webhook = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        assert api.call("DELETE", f"/v1/webhooks/{webhook['id']}").status_code == 204
+        # It was made later: who knows of it knows of the deletion.
+        other = also_subscribed(api, witness, "governlayer", ["drift.alert"])
+        await_effect(other)
         example = load_systems()["governlayer"].event_types["drift.alert"].example
-        publisher.publish("drift.alert", example, organization=organization)
-        assert receiver.settle(1.5) == []
+        events = [publisher.publish("drift.alert", example, organization=organization) for _ in range(2)]
+        witness.wait_for(2)  # the second tells that the first was routed
+        assert routed_to(shared, events[0].event_id) == {other["id"]}
+    assert not receiver.requests
 
 
 def test_poison_on_an_events_topic_is_quarantined_and_the_next_event_arrives(shared: Installation) -> None:
@@ -158,7 +192,8 @@ def test_poison_on_an_events_topic_is_quarantined_and_the_next_event_arrives(sha
         Receiver() as receiver,
         Publisher("governlayer", source="/test", settings=shared.settings) as publisher,
     ):
-        organization, _, _ = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        organization, _, webhook = subscribed(shared, receiver, "governlayer", ["drift.alert"])
+        await_effect(webhook)
         poison = [b"{}", b"\x00\xff\xff\xff\xff", b"\x00", None]
         written = shared.write(*(Outgoing(topic, organization.encode(), value) for value in poison))
         example = load_systems()["governlayer"].event_types["drift.alert"].example
@@ -172,20 +207,18 @@ def test_poison_on_an_events_topic_is_quarantined_and_the_next_event_arrives(sha
     assert all(header(message, "tocsin_reason") for message in found)
 
 
-def test_programs_started_before_kafka_say_so_and_begin_once_it_is_there(
-    stack: Stack, tmp_path: Path
-) -> None:
-    with installation(stack, tmp_path) as own:
-        absent = "127.0.0.1:1"
-        environment = own.fleet.environment
-        own.fleet.environment = {**environment, "TOCSIN_KAFKA": absent}
-        (program,) = own.fleet.add("delivery")
+def test_program_started_before_kafka_says_so_and_begins_once_it_is_there(own: Installation) -> None:
+    with Proxy(int(own.settings.kafka.rpartition(":")[2])) as network:
+        network.cut()
+        (program,) = own.fleet.add("delivery", TOCSIN_KAFKA=network.address)
         program.start(wait=False)
         deadline = time.monotonic() + 20
         while "does not answer, trying again" not in program.process.said():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert program.process.pid() is not None
+        assert not program.says("ready")
+        network.heal()
+        program.await_ready()
         program.stop()
 
 
@@ -218,7 +251,7 @@ def test_several_copies_of_every_consumer_share_the_work(stack: Stack, tmp_path:
         }
         own.start("control", "router", "router", "delivery", "delivery", "delay", "delay")
         organization, _, _ = subscribed(own, receiver, "governlayer", ["drift.alert"])
-        trace_an_event(own, collector)
+        trace_an_event(own, collector)  # which subscribes later, and waits for that
         example = load_systems()["governlayer"].event_types["drift.alert"].example
         with Publisher("governlayer", source="/test", settings=own.settings) as publisher:
             first = [
@@ -254,7 +287,8 @@ def trace_an_event(own: Installation, collector: Collector) -> None:
         Receiver(answer=lambda request, earlier: (200 if earlier else 500, {})) as receiver,
         Publisher("governlayer", source="/test", settings=own.settings) as publisher,
     ):
-        organization, _, _ = subscribed(own, receiver, "governlayer", ["drift.alert"])
+        organization, _, webhook = subscribed(own, receiver, "governlayer", ["drift.alert"])
+        await_effect(webhook)
         example = load_systems()["governlayer"].event_types["drift.alert"].example
         with use_span(NonRecordingSpan(published)):
             publisher.publish("drift.alert", example, organization=organization)
