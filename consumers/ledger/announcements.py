@@ -49,15 +49,12 @@ class Announcements:
         self._encode = pipeline.encoder(registry, topics, "endpoint_health")
         self._notices: dict[str, Encoder] = {}
 
-    def announce(
-        self, changes: Sequence[Change], *, timeout_s: float, wanted: Callable[[], bool] = lambda: True
-    ) -> bool:
+    def announce(self, changes: Sequence[Change], *, timeout_s: float) -> bool:
         """Write what has changed and return whether all of it is acknowledged; the same may be written again.
 
         Args:
             changes: In the order of the attempts that led to them.
             timeout_s: How long to wait.
-            wanted: False once these attempts have a new owner, who announces them.
 
         Raises:
             RuntimeError: Kafka will never take a record.
@@ -65,7 +62,7 @@ class Announcements:
         deadline_s = time.monotonic() + timeout_s
 
         def still_wanted() -> bool:
-            return time.monotonic() < deadline_s and wanted()
+            return time.monotonic() < deadline_s
 
         try:
             records = [record for change in changes for record in self._records(change)]
