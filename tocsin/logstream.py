@@ -38,7 +38,11 @@ class LogStream(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Put a line in the queue, or drop it."""
         try:
-            self._waiting.put_nowait(self.format(record))
+            line = self.format(record)
+        except Exception as error:  # arguments that do not fit the text: no reason to end who logs
+            line = f"{record.name}: a line that cannot be told, {record.msg!r}: {error!r}"
+        try:
+            self._waiting.put_nowait(line)
         except queue.Full:
             self._dropped += 1
 

@@ -11,6 +11,7 @@ from typing import TextIO, cast
 import pytest
 
 from tocsin.logstream import LogStream
+from tocsin.telemetry.logs import _Sparing
 
 PIPE_BYTES = 65_536
 LINE = "x" * 200
@@ -28,6 +29,20 @@ def logger_of(stream: LogStream) -> logging.Logger:
     logger = logging.Logger("test")
     logger.addHandler(stream)
     return logger
+
+
+def test_line_that_cannot_be_told_hurts_nobody_who_logs_it(pipe: tuple[TextIO, TextIO]) -> None:
+    reader, writer = pipe
+    stream = LogStream(writer)
+    stream.addFilter(_Sparing())
+    logger = logger_of(stream)
+    logger.warning("%d lines", "no number")
+    logger.warning("the next")
+    stream.close()
+    writer.close()
+    told, after = reader.read().splitlines()
+    assert "'%d lines'" in told
+    assert after == "the next"
 
 
 def test_lines_arrive_in_order(pipe: tuple[TextIO, TextIO]) -> None:

@@ -36,7 +36,10 @@ class _Sparing(logging.Filter):
         self._said_at_s: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        line = _NUMBERS.sub("", f"{record.name} {record.getMessage()}")[:200]
+        try:
+            line = _NUMBERS.sub("", f"{record.name} {record.getMessage()}")[:200]
+        except Exception:
+            return True  # the handler tells what is wrong with it
         if (
             record.levelno < logging.WARNING
             or record.created - self._said_at_s.get(line, 0.0) >= REPEAT_EVERY_S
