@@ -44,7 +44,6 @@ class WireFormat:
         depends_on_delivery: Whether two deliveries of one event differ; if not, one rendering serves all.
         payloads: Event type to the function that makes its JSON object.
         title: For people.
-        notes: What its document leaves open, and what was chosen.
         url_is_secret: Whoever knows the URL may post there, whatever its host is.
     """
 
@@ -57,7 +56,6 @@ class WireFormat:
     flat_keys: frozenset[str]
     depends_on_delivery: bool
     title: str = ""
-    notes: tuple[str, ...] = ()
     url_is_secret: bool = False
     payloads: Mapping[str, Payload] = field(default_factory=dict, repr=False)
 
@@ -123,7 +121,6 @@ def compile_format(
         flat_keys=frozenset(keys - {SPREAD}) if SPREAD in keys else frozenset(),
         depends_on_delivery=body.uses_delivery or any(header.value.uses_delivery for header in headers),
         title=declared.title,
-        notes=tuple(declared.notes),
         url_is_secret=declared.url_is_secret,
     )
 

@@ -55,8 +55,6 @@ class System:
     Attributes:
         name: Its folder's name.
         title: Its name for people.
-        documentation: Where it is documented.
-        notes: What the documents leave open or contradict, and what was chosen.
         event_types: The documented ones, by name.
         notices: What Tocsin itself tells its subscribers, in the same envelope, by name.
         wire: Its own wire format.
@@ -71,8 +69,6 @@ class System:
 
     name: str
     title: str
-    documentation: tuple[str, ...]
-    notes: tuple[str, ...]
     event_types: Mapping[str, EventType]
     notices: Mapping[str, EventType]
     wire: WireFormat
@@ -178,8 +174,6 @@ def _system(folder: Path, formats: Mapping[str, OpenFormat], notices: Mapping[st
     system = System(
         name=folder.name,
         title=declared.title,
-        documentation=tuple(declared.documentation),
-        notes=tuple(declared.notes),
         event_types=MappingProxyType(event_types),
         notices=MappingProxyType(dict(notices)),
         wire=wire,
