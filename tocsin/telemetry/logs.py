@@ -9,8 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from tocsin.logstream import LogStream
 from tocsin.telemetry import tracing
+from tocsin.telemetry.logstream import LogStream
 
 REPEAT_EVERY_S = 10.0
 _LINES_MAX = 1_000

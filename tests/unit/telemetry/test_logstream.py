@@ -10,8 +10,8 @@ from typing import TextIO, cast
 
 import pytest
 
-from tocsin.logstream import LogStream
 from tocsin.telemetry.logs import _Sparing
+from tocsin.telemetry.logstream import LogStream
 
 PIPE_BYTES = 65_536
 LINE = "x" * 200
