@@ -74,7 +74,8 @@ class Client:
         if api_key is None and settings.api_key is not None:
             api_key = settings.api_key.get_secret_value()
         if not api_key:
-            raise ConfigurationError("TOCSIN_API_KEY", "", "no API key; `tocsin keys create` makes one")
+            reason = "no API key; `tocsin keys create --organization … --system …` makes one"
+            raise ConfigurationError("TOCSIN_API_KEY", "", reason)
         self.api_url = api_url or settings.api
         self.gateway_url = gateway_url or settings.gateway
         self.webhooks = Webhooks(self)

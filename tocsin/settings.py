@@ -27,6 +27,10 @@ T = TypeVar("T", bound=BaseSettings)
 _NO_JSON: Final = """is not JSON, such as [443, 8443], ["10.0.0.0/8"] or {"client.rack": "a"}"""
 
 
+PORTS: Final = (443, 8443, 80, 8080)
+"""What an endpoint's port may be where nobody says otherwise."""
+
+
 class Settings(Access):
     """Settings that more than one program or the library itself reads."""
 
@@ -62,7 +66,7 @@ class Settings(Access):
     allow_cidrs: tuple[str, ...] = Field(
         (), description="Address ranges opened although policy refuses them, as JSON."
     )
-    ports: tuple[int, ...] = Field((443, 8443, 80, 8080), description="Ports an endpoint may have, as JSON.")
+    ports: tuple[int, ...] = Field(PORTS, description="Ports an endpoint may have, as JSON.")
     nat64_prefixes: tuple[str, ...] = Field(
         (), description="Translation prefixes of an IPv6-only host, as JSON."
     )

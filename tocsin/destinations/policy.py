@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 
 from tocsin.destinations.address import Address, Network, embedded, special
 from tocsin.errors import ConfigurationError
-from tocsin.settings import Settings
+from tocsin.settings import PORTS, Settings
 
-DEFAULT_PORTS: Final = frozenset({443, 8443, 80, 8080})
+DEFAULT_PORTS: Final = frozenset(PORTS)
 
 LOOPBACK: Final[tuple[Network, ...]] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
