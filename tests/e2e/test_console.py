@@ -18,7 +18,7 @@ from playwright.sync_api import Page, Route, expect
 import tocsin
 from deploy.local.demo.receiver import Received
 from tests.harness.browser import Visit
-from tests.harness.installation import Api, Installation
+from tests.harness.installation import Api, Installation, await_effect
 from tests.harness.receiver import Receiver
 from tests.integration.test_cli_jobs import set_aside
 from tocsin import Publisher
@@ -26,7 +26,6 @@ from tocsin.deliveries import Progress
 from tocsin.keys import OPERATE, SCOPES
 from tocsin.wire.systems import load_systems
 
-# They use the installation that other tests share: one worker process makes it, for all of them.
 pytestmark = pytest.mark.timeout(180)
 
 T = TypeVar("T")
@@ -429,7 +428,7 @@ def test_hostile_text_is_shown_as_text_everywhere(at: Desk, tab: Visit) -> None:
     with Receiver(answer=lambda request, earlier: (410, {"X-Told": HOSTILE})) as receiver:
         webhook = at.api.subscribe(f"{receiver.url}?q={'%22%3E%3Cimg'}", ["*"], description=HOSTILE)
         receiver.verify = signed(webhook["secret"])
-        time.sleep(1.5)  # until `effective_at`: from then on delivery is certain
+        await_effect(webhook)
         with Publisher("governlayer", source="/test", settings=at.installation.settings) as publisher:
             publisher.publish("drift.alert", data, organization=at.organization, id=HOSTILE)
         delivery = dead(at)
