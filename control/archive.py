@@ -69,7 +69,7 @@ class Archive:
 
     def count(self, selection: Selection, check: Check) -> Tally:
         """Count the dead letters that a selection means and no purge has struck off."""
-        return tally.tally(tally.meant(self._settings, selection, purges.done(self._jobs()), check))
+        return tally.count(self._settings, selection, purges.done(self._jobs()), check)
 
     def undelivered(
         self,

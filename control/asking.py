@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from control.idempotency import derived
@@ -29,12 +29,14 @@ def submit(
     key: str | None = None,
     rate_per_s: float = DEFAULT_RATE_PER_S,
     target: str | None = None,
+    end_offsets: Mapping[int, int] | None = None,
 ) -> Job:
     """Write a request, unless it stands there already, and return its job.
 
     Args:
         key: An `Idempotency-Key`: the same one means the same job.
         rate_per_s, target: As in `ReplayRequest`.
+        end_offsets: Likewise, by partition; None, all that there is when the job begins.
 
     Raises:
         Problem: 409, too many have not ended; 422, the same key asked for something else; 503, not acknowledged.
@@ -48,6 +50,7 @@ def submit(
         rate_per_s=rate_per_s,
         kind=kind,
         target=target,
+        end_offsets={str(partition): end for partition, end in (end_offsets or {}).items()},
     )
     known = services.jobs.find(wanted.job)
     if known is not None:

@@ -41,10 +41,15 @@ async def create(
     selection = replays.selection_of(asked.selection, caller.organization)
     found = await _counted(services, selection)
     if found.letters != asked.confirm:
-        told = f"{found.letters} dead letters are meant, not {asked.confirm}: nothing was done"
+        told = (
+            f"{found.letters} dead letters are meant, not {asked.confirm}: nothing was done; "
+            f"count again with {PATH}/preview, and name its number"
+        )
         raise Problem(409, "other_number", told)
     bounded = replace(selection, until=_until(selection, found))
-    job = await run_in_threadpool(asking.submit, services, caller, "purge", bounded, asked.why)
+    job = await run_in_threadpool(
+        asking.submit, services, caller, "purge", bounded, asked.why, end_offsets=found.ends
+    )
     return replays.answer(job, 202)
 
 
@@ -92,6 +97,6 @@ async def _counted(services: Services, selection: Selection) -> Tally:
 
 
 def _until(selection: Selection, found: Tally) -> int:
-    """Return until when dead letters are meant: none that came after those that were counted."""
+    """Return until when dead letters are meant: by this a replay program that knows no ends is bounded."""
     counted = found.newest_ms + 1
     return counted if selection.until is None else min(selection.until, counted)

@@ -199,5 +199,7 @@ class Services:
             return sealing.opened(subscription, self.keyring, self.topic)
         except NoSecret as error:
             _log.error("%s does not open: %s", subscription.id, error)
-            told = "what is sealed of this webhook does not open on this node: the operator checks its keyring"
+            told = (
+                "what is sealed of this webhook does not open on this node: the operator checks its keyring"
+            )
             raise Problem(409, "sealed_elsewhere", told) from error

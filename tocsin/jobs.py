@@ -42,6 +42,8 @@ class ReplayRequest:
         requested_at: Milliseconds since the epoch.
         rate_per_s: Deliveries set going a second.
         target: Another subscription of the same organization that gets them as tests; None, each its own.
+        end_offsets: Partition of the dead-letter topic, by name, to the offset before which it is meant, the others not at
+            all; empty, all that there is when the job begins.
     """
 
     job: str
@@ -52,6 +54,7 @@ class ReplayRequest:
     rate_per_s: float = DEFAULT_RATE_PER_S
     kind: Kind = "replay"
     target: str | None = None
+    end_offsets: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from tocsin.settings import Settings
 
 SAMPLES: Final = 10
 
+_Extent = tuple[dict[int, int], dict[int, int]]
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -29,6 +31,7 @@ class Tally:
         faults: Whose fault to number of dead letters; empty for nobody's.
         samples: The first few.
         newest_ms: When the broker took the newest of them, milliseconds since the epoch; 0 of none.
+        ends: Partition to the offset before which it was counted; the others can hold none.
     """
 
     letters: int
@@ -37,10 +40,19 @@ class Tally:
     faults: Mapping[str, int]
     samples: tuple[DeadLetter, ...]
     newest_ms: int
+    ends: Mapping[int, int]
 
 
-def tally(letters: Iterator[DeadLetter]) -> Tally:
-    """Count dead letters."""
+def count(
+    settings: Settings, selection: Selection, struck: Collection[Purge], check: Callable[[], None]
+) -> Tally:
+    """Count the dead letters that a selection means; all as `meant`."""
+    extent = _extent(settings, selection)
+    return tally(_within(settings, extent, selection, struck, check), extent[0])
+
+
+def tally(letters: Iterator[DeadLetter], ends: Mapping[int, int] | None = None) -> Tally:
+    """Count dead letters, which were read up to `ends`; None where nobody asks for these."""
     ids, samples = set[str](), list[DeadLetter]()
     reasons, faults = Counter[str](), Counter[str]()
     newest_ms = 0
@@ -51,7 +63,7 @@ def tally(letters: Iterator[DeadLetter]) -> Tally:
         newest_ms = max(newest_ms, letter.timestamp_ms)
         if len(samples) < SAMPLES:
             samples.append(letter)
-    return Tally(reasons.total(), len(ids), dict(reasons), dict(faults), tuple(samples), newest_ms)
+    return Tally(reasons.total(), len(ids), dict(reasons), dict(faults), tuple(samples), newest_ms, ends or {})
 
 
 def meant(
@@ -69,14 +81,24 @@ def meant(
     Raises:
         KafkaUnavailable: No answer, or no dead-letter topic.
     """
-    ends, starts = _extent(settings, selection)
+    yield from _within(settings, _extent(settings, selection), selection, struck, check)
+
+
+def _within(
+    settings: Settings,
+    extent: _Extent,
+    selection: Selection,
+    struck: Collection[Purge],
+    check: Callable[[], None],
+) -> Iterator[DeadLetter]:
+    ends, starts = extent
     for letter in deadletters.scan(settings, end_offsets=ends, start_offsets=starts, idle=check):
         check()
         if matches(selection, letter) and not purges.purged(letter, struck):
             yield letter
 
 
-def _extent(settings: Settings, selection: Selection) -> tuple[dict[int, int], dict[int, int]]:
+def _extent(settings: Settings, selection: Selection) -> _Extent:
     """Return where what a selection can mean ends and begins, by partition: the key is the subscription."""
     topic = Topics(settings.topic_prefix).dlq
     ends = snapshot.ends(settings, topic)

@@ -51,7 +51,7 @@ class Letters:
     def settle(self) -> Settled:
         """Fix where the dead-letter topic ends, and which purges count."""
         honours = tuple(purge.job for purge in self._purged())
-        return Settled(deadletters.end_offsets(self._settings), honours)
+        return Settled(bounded(deadletters.end_offsets(self._settings), self._request), honours)
 
     def open(self, settled: Settled, idle: Callable[[], None]) -> None:
         """Look up the purges that count, and the target."""
@@ -89,6 +89,12 @@ class Letters:
             *deliveries.progress_headers(progress),
         ]
         return Outgoing(self._topic, letter.subscription_id.encode(), letter.value, headers)
+
+
+def bounded(ends: Mapping[int, int], request: ReplayRequest) -> dict[int, int]:
+    """Return where each partition of the dead-letter topic ends for a request: it may name earlier ends. Pure."""
+    asked = purges.offsets(request.end_offsets)
+    return {partition: min(end, asked.get(partition, 0)) if asked else end for partition, end in ends.items()}
 
 
 class Retarget:

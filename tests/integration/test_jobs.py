@@ -54,10 +54,11 @@ def runs_of(messages: Iterable[Message]) -> Counter[tuple[str | None, str | None
 def test_jobs_side_by_side_wait_end_and_honour_purges(own: Installation) -> None:
     """A slow job that is paused holds up no other one; cancelled it ends; what was purged nobody sees again."""
     own.start("replay")
-    own.write(*(letter(own, f"d{number}", f"s{number % 3}") for number in range(60)))
-    purge = ask(own, Selection(subscription_id="s0"), kind="purge")
-    assert reach(own, purge, "done").selected == 20
+    written = own.write(*(letter(own, f"d{number}", f"s{number % 3}") for number in range(60)))
+    counted = {str(each.partition): each.offset + 1 for each in written}
     own.write(letter(own, "late", "s0"))
+    purge = ask(own, Selection(subscription_id="s0"), kind="purge", end_offsets=counted)
+    assert reach(own, purge, "done").selected == 20
     slow = ask(own, rate_per_s=10.0)
     own.wait_for(own.topics.redeliveries, lambda message: True, count=3)
     steer(own, slow, "pause")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from confluent_kafka import Message
@@ -46,12 +46,20 @@ def ask(
     rate_per_s: float = 10_000.0,
     kind: Kind = "replay",
     target: str | None = None,
+    end_offsets: Mapping[str, int] | None = None,
 ) -> str:
     """Ask for a job and return its name."""
     job = f"r{uuid.uuid4().hex[:8]}"
     now_ms = int(time.time() * 1000)
     request = ReplayRequest(
-        job, "tests", now_ms, selection or Selection(), rate_per_s=rate_per_s, kind=kind, target=target
+        job,
+        "tests",
+        now_ms,
+        selection or Selection(),
+        rate_per_s=rate_per_s,
+        kind=kind,
+        target=target,
+        end_offsets=end_offsets or {},
     )
     own.write(JobRows(own.registry, own.topics).request(request))
     return job

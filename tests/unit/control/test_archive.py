@@ -183,6 +183,7 @@ def test_purge_names_the_number_that_was_counted_and_means_no_more(
         organization="acme", subscription_id=HOOK, until=NOW_MS - 2_500 + 1
     )
     assert (job.request.kind, job.request.job[:4]) == ("purge", "prg-")
+    assert job.request.end_offsets == {"0": 1_000}
     archive.purges.append(Purge(job.request.job, job.request.selection, {0: 2_000}))
     assert post(logged, "purges/preview", selection=selection).json()["dead_letters"] == 0
     assert post(logged, "purges", selection=selection, why="w", confirm=3).status_code == 409

@@ -297,7 +297,12 @@ class MemoryArchive:
     def count(self, selection: Selection, check: Check) -> Tally:
         self._answer(check)
         return tally.tally(
-            each for each in self.letters if matches(selection, each) and not purges.purged(each, self.purges)
+            (
+                each
+                for each in self.letters
+                if matches(selection, each) and not purges.purged(each, self.purges)
+            ),
+            {0: 1_000},
         )
 
     def undelivered(

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.replay.letters import Retarget
+from consumers.replay.letters import Retarget, bounded
 from tests.unit.test_selection import LETTER
 from tocsin import deliveries
 from tocsin.deliveries import Delivery
 from tocsin.errors import RegistryUnavailable
+from tocsin.jobs import ReplayRequest
 from tocsin.kafka import pipeline
 from tocsin.kafka.codec import Decoder, Encoder
 from tocsin.kafka.registry import JsonSchema, Registry
+from tocsin.selection import Selection
 from tocsin.subscriptions import Subscription
 
 TARGET = Subscription("wh_2", "acme", "driftguard", "https://h/", ("*",), 0, 0, 0, offset=17)
@@ -52,6 +54,21 @@ class OneSchema(Registry):
 DECODE = Decoder(OneSchema(), pipeline.schema("delivery"))
 ENCODE = Encoder(OneSchema(), "t", pipeline.schema("delivery"))
 DEAD = replace(LETTER, value=ENCODE(deliveries.to_record(DELIVERY)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "ends"),
+    [
+        ({}, {0: 10, 1: 20, 2: 30}),
+        ({"0": 7, "1": 25}, {0: 7, 1: 20, 2: 0}),
+    ],
+)
+def test_request_that_names_ends_means_nothing_behind_them(
+    asked: dict[str, int], ends: dict[int, int]
+) -> None:
+    """Not even in a partition that it does not name: nobody has counted what lies there."""
+    request = ReplayRequest("prg-1", "key:k", 0, Selection(), kind="purge", end_offsets=asked)
+    assert bounded({0: 10, 1: 20, 2: 30}, request) == ends
 
 
 def test_letter_becomes_a_test_of_the_target_with_the_same_body() -> None:
