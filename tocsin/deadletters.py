@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from confluent_kafka import Message
 
@@ -16,6 +16,7 @@ from tocsin.deliveries import Progress, first_value, read_progress
 from tocsin.errors import Undecodable
 from tocsin.kafka import snapshot
 from tocsin.kafka.codec import Headers
+from tocsin.kafka.reader import headers_of
 from tocsin.kafka.topics import Topics
 from tocsin.settings import Settings
 
@@ -82,7 +83,7 @@ def read_dead_letter(message: Message) -> DeadLetter:
     Raises:
         Undecodable: It says not which delivery it is, for whom, or how far it had come.
     """
-    headers = cast(Headers, message.headers() or [])
+    headers = headers_of(message)
     key, value = message.key(), message.value()
     delivery_id = first_value(headers, "tocsin_delivery_id")
     if not delivery_id or not key or not value:

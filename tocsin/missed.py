@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, Literal, NamedTuple
 
 from tocsin import deliveries, fanout, filters, intake, patterns
 from tocsin.errors import ConfigurationError, Undecodable
 from tocsin.intake import Arrived
 from tocsin.kafka import groups, partitioner, snapshot
 from tocsin.kafka.codec import Decoder, Headers
-from tocsin.kafka.reader import Record, record_of
+from tocsin.kafka.reader import Record, headers_of, record_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.matching import Index
@@ -191,7 +191,7 @@ class Search:
         within = {partition: end for partition, end in ends.items() if partition in begins}
         for message in snapshot.read(self._settings, topic, within, start=begins, idle=idle):
             if message.key() == key:
-                yield cast(Headers, message.headers() or [])
+                yield headers_of(message)
 
     def _own_end(self, topic: str) -> int:
         return snapshot.ends(self._settings, topic)[self._partition(topic)]

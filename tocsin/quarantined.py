@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from confluent_kafka import Message
 
@@ -16,7 +16,7 @@ from tocsin.deliveries import first_value
 from tocsin.errors import Undecodable
 from tocsin.events import own_id, rfc3339
 from tocsin.kafka import pipeline, snapshot
-from tocsin.kafka.codec import Headers
+from tocsin.kafka.reader import headers_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing
@@ -117,9 +117,7 @@ def reader(registry: Registry) -> Callable[[Message], Quarantined | None]:
 
     def read(message: Message) -> Quarantined | None:
         try:
-            return _quarantined(
-                message, decode(message.value(), cast(Headers, message.headers() or [])).record
-            )
+            return _quarantined(message, decode(message.value(), headers_of(message)).record)
         except Undecodable as error:
             _log.error("%s %s is passed over: %s", message.topic(), message.offset(), error)
             return None

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -15,7 +15,7 @@ from tocsin import deliveries
 from tocsin.deliveries import Source
 from tocsin.errors import Undecodable
 from tocsin.kafka import clients
-from tocsin.kafka.reader import Part, each_known
+from tocsin.kafka.reader import Part, each_known, headers_of
 from tocsin.kafka.window import Mark
 from tocsin.settings import Settings
 
@@ -100,8 +100,7 @@ def _decisions(consumer: Consumer, topic: str, partition: int, mark: Mark) -> li
                 raise KafkaException(error)
             position = (message.offset() or 0) + 1
             try:
-                headers: Any = message.headers()
-                found.append(deliveries.read_decision(headers))
+                found.append(deliveries.read_decision(headers_of(message)))
             except Undecodable as poison:
                 _log.error("%s %d offset %s is passed over: %s", topic, partition, message.offset(), poison)
     consumer.unassign()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from consumers.replay import course as courses
 from consumers.replay.course import Course
@@ -21,7 +21,7 @@ from consumers.replay.source import Found, Settled, Source
 from tocsin import deliveries, failpoints
 from tocsin.jobs import ReplayProgress, ReplayRequest, State, Wanted
 from tocsin.kafka import snapshot
-from tocsin.kafka.codec import Headers
+from tocsin.kafka.reader import headers_of
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing, Writer, Written
 from tocsin.settings import Settings
@@ -143,7 +143,7 @@ class Job:
         ends = snapshot.ends(self._settings, topic)
         written = set()
         for message in snapshot.read(self._settings, topic, ends, start=start, idle=self._check):
-            headers = cast(Headers, message.headers() or [])
+            headers = headers_of(message)
             if deliveries.first_value(headers, "tocsin_run") == self._request.job:
                 written.add(deliveries.first_value(headers, "tocsin_delivery_id") or "")
         return written

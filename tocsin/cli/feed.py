@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from tocsin.cli.cluster import Cluster
 from tocsin.kafka import clients, snapshot
 from tocsin.kafka.codec import Decoder, Headers
+from tocsin.kafka.reader import headers_of
 
 SORTED_TOGETHER: Final = 10_000
 """How many records of the past are put in order of time at once: partitions come mixed."""
@@ -89,7 +90,7 @@ def latest(cluster: Cluster, topic: str, decode: Callable[[Message], T]) -> dict
 
 def headers(message: Message) -> Headers:
     """Return a record's headers; none are an empty list."""
-    return cast(Headers, message.headers() or [])
+    return headers_of(message)
 
 
 def record(decode: Decoder, message: Message) -> dict[str, Any]:

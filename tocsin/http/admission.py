@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from tocsin import keys
 from tocsin.errors import ConfigurationError
 from tocsin.http.problems import Problem, unavailable
 from tocsin.http.rate import Standing
 from tocsin.kafka import pipeline
-from tocsin.kafka.codec import Headers
+from tocsin.kafka.reader import headers_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.tables import Table
 from tocsin.kafka.topics import Topics
@@ -110,7 +110,7 @@ def key_table(settings: Settings, topics: Topics, registry: Registry) -> Table[A
     return Table(
         settings,
         topics.keys,
-        lambda message: keys.from_record(decode(message.value(), cast(Headers, message.headers())).record),
+        lambda message: keys.from_record(decode(message.value(), headers_of(message)).record),
         supersedes=keys.supersedes,
     )
 

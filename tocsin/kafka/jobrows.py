@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from confluent_kafka import Message
 
 from tocsin import jobs
 from tocsin.jobs import JobControl, ReplayProgress, ReplayRequest, Row
 from tocsin.kafka import pipeline
-from tocsin.kafka.codec import Encoder, Headers
+from tocsin.kafka.codec import Encoder
 from tocsin.kafka.pipeline import RecordName
+from tocsin.kafka.reader import headers_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing
@@ -28,7 +29,7 @@ def reader(registry: Registry) -> Callable[[Message], Row]:
 
     def row(message: Message) -> Row:
         key, value = message.key() or b"", message.value()
-        headers = cast(Headers, message.headers() or [])
+        headers = headers_of(message)
         if key.endswith(jobs.progress_key("").encode()):
             return jobs.progress_from_record(progress(value, headers).record)
         if key.endswith(jobs.control_key("").encode()):

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -79,9 +79,21 @@ class Record(NamedTuple):
         return Part(self.topic, self.partition)
 
 
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """Return a message's headers; none where the name of one is not UTF-8, which any producer may write."""
+    try:
+        found: Any = message.headers() or []
+    except SystemError:
+        return _no_headers(message)
+    return cast(list[tuple[str, bytes | None]], found)
+
+
 def record_of(message: Message, epoch: int = 0) -> Record:
-    """Return a message as a record; `epoch` matters only to those who read in a group."""
-    headers: Any = message.headers() or []
+    """Return a message as a record, headers as `headers_of`; `epoch` matters only to those who read in a group."""
+    try:
+        headers: Any = message.headers() or []
+    except SystemError:
+        headers = _no_headers(message)
     return Record(
         message.topic() or "",
         message.partition() or 0,
@@ -92,6 +104,14 @@ def record_of(message: Message, epoch: int = 0) -> Record:
         headers,
         message.timestamp()[1],
     )
+
+
+def _no_headers(message: Message) -> list[tuple[str, bytes | None]]:
+    # The client has kept a list whose reading would crash the process.
+    message.set_headers([])
+    where = message.topic(), message.partition(), message.offset()
+    _log.error("%s %s offset %s has headers that cannot be read: it counts as one without any", *where)
+    return []
 
 
 class Hooks(Protocol):

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import cast
 
 from confluent_kafka import Message
 
 from tocsin import health, soundness, subscriptions
 from tocsin.health import Health
 from tocsin.kafka import pipeline
-from tocsin.kafka.codec import Headers
+from tocsin.kafka.reader import headers_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.tables import Table
 from tocsin.kafka.topics import Topics
@@ -124,7 +123,7 @@ def health_table(
     decode = pipeline.decoder(registry, "endpoint_health")
 
     def row(message: Message) -> Health:
-        record = decode(message.value(), cast(Headers, message.headers() or [])).record
+        record = decode(message.value(), headers_of(message)).record
         return soundness.sound_health(
             health.from_record(record), (message.key() or b"").decode("utf-8", "replace")
         )
@@ -152,7 +151,7 @@ def written_table(
     decode = pipeline.decoder(registry, "subscription")
 
     def row(message: Message) -> Subscription:
-        record = decode(message.value(), cast(Headers, message.headers() or [])).record
+        record = decode(message.value(), headers_of(message)).record
         known = subscriptions.from_record(record, message.offset() or 0)
         return soundness.sound(known, (message.key() or b"").decode("utf-8", "replace"))
 
