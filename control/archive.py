@@ -1,7 +1,7 @@
-"""What stands in Kafka's topics and in no store: read for one request, each time anew.
+"""What stands in Kafka's topics and in no store: read for one request, and forgotten.
 
 Dead letters and what was never delivered are read forwards, whole; the audit and quarantine backwards, as far as a page
-needs.
+needs. Kept is only which quarantined records were sent back.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from confluent_kafka import Message
 
@@ -25,7 +24,8 @@ from tocsin.audit import Entry
 from tocsin.errors import Undecodable
 from tocsin.jobs import Job
 from tocsin.kafka import partitioner, pipeline, snapshot
-from tocsin.kafka.codec import Decoder, Headers
+from tocsin.kafka.codec import Decoder
+from tocsin.kafka.reader import headers_of
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.missed import Fate, Looked, Search
@@ -182,6 +182,6 @@ def place_of(looked: Looked) -> Position:
 
 def _entry(message: Message, decode: Decoder) -> Entry | None:
     try:
-        return audit.from_record(decode(message.value(), cast(Headers, message.headers() or [])).record)
+        return audit.from_record(decode(message.value(), headers_of(message)).record)
     except Undecodable:
         return None
