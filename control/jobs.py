@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from typing import Final
-
-from control.acknowledgement import ACK_MAX_S, acknowledged
+from control.acknowledgement import acknowledged, read_back
 from tocsin import jobs
 from tocsin.jobs import Job, JobControl, ReplayRequest, Row
 from tocsin.kafka.jobrows import JobRows
 from tocsin.kafka.tables import Table
 from tocsin.kafka.writer import Outgoing, Writer
-
-READ_BACK_MAX_S: Final = 5.0
-
-_log = logging.getLogger("tocsin.control")
 
 
 class Jobs:
@@ -55,6 +47,4 @@ class Jobs:
         self._write(self._rows.control(control))
 
     def _write(self, record: Outgoing) -> None:
-        written = acknowledged(self._writer, record, time.monotonic() + ACK_MAX_S)
-        if not self._table.wait_for(written.offset, READ_BACK_MAX_S):
-            _log.error("%s: offset %d is written but not read back yet", record.topic, written.offset)
+        read_back(self._table, acknowledged(self._writer, record).offset)

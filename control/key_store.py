@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from typing import Final
-
-from control.acknowledgement import ACK_MAX_S, acknowledged
+from control.acknowledgement import acknowledged, read_back
 from tocsin import keys
 from tocsin.kafka.codec import Encoder
 from tocsin.kafka.tables import Table
 from tocsin.kafka.writer import Outgoing, Writer
 from tocsin.keys import ApiKey
-
-READ_BACK_MAX_S: Final = 5.0
-
-_log = logging.getLogger("tocsin.control")
 
 
 class KeyStore:
@@ -47,6 +39,4 @@ class KeyStore:
             NotAcknowledged: No acknowledgement in time; it may or may not be stored.
         """
         record = Outgoing(self._table.topic, key.id.encode(), self._encode(keys.to_record(key)))
-        written = acknowledged(self._writer, record, time.monotonic() + ACK_MAX_S)
-        if not self._table.wait_for(written.offset, READ_BACK_MAX_S):
-            _log.error("%s: offset %d is written but not read back yet", record.topic, written.offset)
+        read_back(self._table, acknowledged(self._writer, record).offset)

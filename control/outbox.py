@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
-from control.acknowledgement import ACK_MAX_S, acknowledged
+from control.acknowledgement import acknowledged
 from tocsin import deliveries, events, fanout
 from tocsin.deliveries import Delivery, Progress
 from tocsin.events import Event
@@ -46,11 +44,11 @@ class Outbox:
 
     def back(self, record: Outgoing) -> None:
         """Write a record where it was found before; raises as `test`."""
-        acknowledged(self._writer, record, time.monotonic() + ACK_MAX_S)
+        acknowledged(self._writer, record)
 
     def _send(self, topic: str, event: Event, delivery: Delivery, progress: Progress) -> None:
         carried = events.carried(events.to_headers(event))
         headers = fanout.headers(delivery, carried, deliveries.progress_headers(progress))
         value = self._encode(deliveries.to_record(delivery))
         record = Outgoing(topic, delivery.subscription_id.encode(), value, headers)
-        acknowledged(self._writer, record, time.monotonic() + ACK_MAX_S)
+        acknowledged(self._writer, record)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from control.acknowledgement import ACK_MAX_S, acknowledged
+from control.acknowledgement import ACK_MAX_S, acknowledged, read_back
 from control.overtaken import CameSecond, Overtaken
 from tocsin import failpoints, subscriptions
 from tocsin.errors import NotAcknowledged
@@ -27,7 +27,6 @@ from tocsin.subscriptions import EFFECTIVE_MARGIN_S, Subscription
 
 ACK_ALLOWANCE_S: Final = 0.25
 """An acknowledgement takes a few milliseconds; this is ample."""
-READ_BACK_MAX_S: Final = 5.0
 
 _log = logging.getLogger("tocsin.control")
 
@@ -79,8 +78,12 @@ class Store:
         return replace(version, offset=offsets[-1])
 
     def remove(self, subscription: Subscription) -> None:
-        """Delete a subscription; raises as `put`."""
-        self._read_back(self._write(subscription.id, None, time.monotonic() + ACK_MAX_S))
+        """Delete a subscription.
+
+        Raises:
+            NotAcknowledged: No acknowledgement in time; it may or may not be deleted.
+        """
+        read_back(self._table, self._write(subscription.id, None))
 
     def mend(self) -> None:
         """Write again what counts of subscriptions whose last record came second; its writer did not get to it."""
@@ -94,8 +97,7 @@ class Store:
 
     def _settle(self, version: Subscription, offsets: Sequence[int], deadline: float) -> None:
         """Find out whether a version counts; the winner stands last in the log afterwards."""
-        read_back = self._read_back(offsets[-1])
-        if not read_back and version.version > 1:
+        if not read_back(self._table, offsets[-1]) and version.version > 1:
             raise NotAcknowledged("it is written, but whether another change came first is not known")
         if self._overtaken.has(offsets[-1]):
             self._write(version.id, self._winner(version.id), deadline)
@@ -109,15 +111,8 @@ class Store:
     def _record(self, version: Subscription) -> bytes:
         return self._encode(subscriptions.to_record(version))
 
-    def _write(self, key: str, value: bytes | None, deadline: float) -> int:
+    def _write(self, key: str, value: bytes | None, deadline: float | None = None) -> int:
         return acknowledged(self._writer, Outgoing(self._table.topic, key.encode(), value), deadline).offset
-
-    def _read_back(self, offset: int) -> bool:
-        if self._table.wait_for(offset, READ_BACK_MAX_S):
-            return True
-        # It is stored, and an error would take a secret from its owner that is shown but once.
-        _log.error("%s: offset %d is written but not read back yet", self._table.topic, offset)
-        return False
 
 
 def _once() -> bool:

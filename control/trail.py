@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from control.acknowledgement import ACK_MAX_S, acknowledged
+from control.acknowledgement import acknowledged
 from tocsin import audit, audited
 from tocsin.audit import Entry
 from tocsin.http.admission import Caller
@@ -33,7 +32,7 @@ class Trail:
         Raises:
             NotAcknowledged: No acknowledgement in time; what it tells of has happened all the same.
         """
-        acknowledged(self._writer, self._records.record(entry), time.monotonic() + ACK_MAX_S)
+        acknowledged(self._writer, self._records.record(entry))
 
 
 def webhook(
