@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import struct
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import fastavro
+from fastavro import _read_py
 
 from tocsin.errors import Undecodable
 from tocsin.kafka.registry import BACKWARD, JsonSchema, Registry
@@ -86,7 +87,7 @@ class Decoder:
         self._registry = registry
         self._reader = _parse(reader_schema) if reader_schema is not None else None
         self._wanted = fullname(reader_schema) if reader_schema is not None else None
-        self._writers: dict[int | str, tuple[dict[str, Any], Any, Any]] = {}
+        self._writers: dict[int | str, tuple[dict[str, Any], Any, Any, Any]] = {}
 
     def __call__(self, value: bytes | None, headers: Headers | None = None) -> Decoded:
         """Decode one value.
@@ -98,11 +99,11 @@ class Decoder:
         if not value:
             raise Undecodable("the value is null" if value is None else "the value is empty")
         key, start = _frame(value, headers)
-        schema, writer, reader = self._writer(key)
+        schema, read, writer, reader = self._writer(key)
         buffer = io.BytesIO(value)
         buffer.seek(start)
         try:
-            record = fastavro.schemaless_reader(buffer, writer, reader)
+            record = read(buffer, writer, reader)
         except Exception as error:  # fastavro raises whatever the malformed bytes lead it into
             raise Undecodable(f"not {fullname(schema)}: {type(error).__name__}: {error}"[:500]) from error
         if not isinstance(record, dict):
@@ -111,7 +112,7 @@ class Decoder:
             raise Undecodable(f"{len(value) - buffer.tell()} bytes follow the {fullname(schema)}")
         return Decoded(schema, record)
 
-    def _writer(self, key: int | str) -> tuple[dict[str, Any], Any, Any]:
+    def _writer(self, key: int | str) -> tuple[dict[str, Any], Any, Any, Any]:
         known = self._writers.get(key)
         if known is None:
             schema = (
@@ -121,13 +122,15 @@ class Decoder:
                 raise Undecodable(f"schema {key} is not a record")
             try:
                 name, parsed = fullname(schema), _parse(schema)
+                read = _reader(parsed)
             except Exception as error:  # a registry holds what others wrote: no name, types of another schema
                 raise Undecodable(
                     f"schema {key} cannot be read: {type(error).__name__}: {error}"[:500]
                 ) from error
             if self._wanted is not None and name != self._wanted:
                 raise Undecodable(f"a {name} where a {self._wanted} belongs")
-            known = self._writers[key] = (schema, parsed, None if parsed == self._reader else self._reader)
+            wanted = None if parsed == self._reader else self._reader
+            known = self._writers[key] = (schema, read, parsed, wanted)
         return known
 
 
@@ -148,6 +151,49 @@ def _frame(value: bytes, headers: Headers | None) -> tuple[int | str, int]:
 
 def _parse(schema: JsonSchema) -> Any:
     return fastavro.parse_schema(_plain(schema))
+
+
+def _reader(parsed: Any) -> Any:
+    """Return what reads values of a schema: few bytes of it must neither fill the memory nor end the process.
+
+    Raises:
+        ValueError: Its lists may have elements of no bytes, so that six bytes say any number of them.
+    """
+    named = parsed["__named_schemas"]
+    if any(_takes_nothing(each["items"], named) for each in _arrays(parsed)):
+        raise ValueError("a list of what takes no bytes")
+    # Where a type holds itself, each byte may be a level: the compiled reader would run out of stack, and crash.
+    return _read_py.schemaless_reader if _holds_itself(parsed, frozenset()) else fastavro.schemaless_reader
+
+
+def _arrays(node: Any) -> Iterator[Any]:
+    for each in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _arrays(each)
+    if isinstance(node, Mapping) and node.get("type") == "array":
+        yield node
+
+
+def _takes_nothing(node: Any, named: Mapping[str, Any]) -> bool:
+    if isinstance(node, list):
+        return False  # which branch it is takes a byte
+    if isinstance(node, str):
+        return node == "null" or (node in named and _takes_nothing(named[node], named))
+    if node["type"] == "record":
+        return all(_takes_nothing(field["type"], named) for field in node["fields"])
+    if node["type"] == "fixed":
+        return bool(node["size"] == 0)
+    return node["type"] not in ("array", "map", "enum") and _takes_nothing(node["type"], named)
+
+
+def _holds_itself(node: Any, around: frozenset[str]) -> bool:
+    if isinstance(node, list):
+        return any(_holds_itself(each, around) for each in node)
+    if isinstance(node, str):
+        return node in around
+    if node["type"] == "record":
+        inside = around | {node["name"]}
+        return any(_holds_itself(field["type"], inside) for field in node["fields"])
+    return _holds_itself(node.get("items", node.get("values", node["type"])), around)
 
 
 def _plain(node: Any) -> Any:

@@ -114,6 +114,40 @@ def test_value_of_a_schema_that_cannot_be_read_is_poison(
         Decoder(cast(Any, holds))(encoded)
 
 
+LINKED: dict[str, Any] = {
+    "type": "record",
+    "name": "Link",
+    "fields": [{"name": "next", "type": ["null", "Link"]}],
+}
+
+
+def test_type_that_holds_itself_is_read_and_too_deep_a_value_is_poison() -> None:
+    """Compiled code would run out of stack, and take the process with it."""
+    linked: Any = KnownSchemas()
+    linked.schema = lambda schema_id: LINKED
+    frame = encoded[:5]
+    assert Decoder(linked)(frame + b"\x02\x02\x00").record == {"next": {"next": {"next": None}}}
+    with pytest.raises(Undecodable, match="RecursionError"):
+        Decoder(linked)(frame + b"\x02" * 200_000 + b"\x00")
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        "null",
+        {"type": "fixed", "name": "None", "size": 0},
+        {"type": "record", "name": "Empty", "fields": [{"name": "a", "type": "null"}]},
+    ],
+)
+def test_list_whose_elements_take_no_bytes_is_poison(items: Any) -> None:
+    """A few bytes would be a list of any length."""
+    listed: Any = KnownSchemas()
+    fields = [{"name": "all", "type": ["null", {"type": "array", "items": items}]}]
+    listed.schema = lambda schema_id: {"type": "record", "name": "Listed", "fields": fields}
+    with pytest.raises(Undecodable, match="takes no bytes"):
+        Decoder(listed)(encoded[:5] + b"\x02\x0e\x00")
+
+
 def test_other_record_than_the_topic_holds_is_poison() -> None:
     other = {"type": "record", "name": "Other", "fields": []}
     with pytest.raises(Undecodable, match="where a Other belongs"):
