@@ -47,9 +47,8 @@ async def list_of_webhook(
 ) -> JSONResponse:
     """List a webhook's deliveries, the newest first."""
     services: Services = request.app.state.services
-    if services.directory.get(caller.organization, webhook_id) is None:
-        raise not_found("webhook")
-    return await _listed(request, caller, query, webhook_id)
+    webhook = services.webhook(caller.organization, webhook_id)
+    return await _listed(request, caller, query, webhook.id)
 
 
 async def get(request: Request, caller: Reading, delivery_id: str) -> JSONResponse:

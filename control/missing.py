@@ -15,7 +15,7 @@ from control.cursor import Position
 from control.log_representation import moment
 from control.services import Services
 from tocsin.errors import FilterInvalid
-from tocsin.http.problems import Problem, not_found
+from tocsin.http.problems import Problem
 from tocsin.missed import Looked
 from tocsin.subscriptions import Subscription
 
@@ -30,9 +30,7 @@ async def list_(
     Also those from before it was made, and while it was disabled. Events are kept for 30 days.
     """
     services: Services = request.app.state.services
-    webhook = services.directory.get(caller.organization, webhook_id)
-    if webhook is None:
-        raise not_found("webhook")
+    webhook = services.webhook(caller.organization, webhook_id)
     listing = f"{_LISTING} {webhook_id} {query.since} {query.until}"
     after = cursor.required(caller.organization, listing, query.after)
     found = await look(services, webhook, query.since, query.until, after=after, limit=query.limit)

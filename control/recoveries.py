@@ -13,12 +13,10 @@ from control.auth import Replaying
 from control.idempotency import IdempotencyKey
 from control.models import read
 from control.services import Services
-from tocsin.http.admission import Caller
 from tocsin.http.bodies import json_body
-from tocsin.http.problems import Fault, Problem, invalid_body
+from tocsin.http.problems import Problem
 from tocsin.missed import MISSED
 from tocsin.selection import Selection
-from tocsin.subscriptions import Subscription
 
 PATH: Final = "/v1/recoveries"
 SAMPLES: Final = 10
@@ -37,7 +35,7 @@ def create(
     """
     services: Services = request.app.state.services
     asked = read(NewRecovery, body)
-    webhook = _own(services, caller, asked)
+    webhook = services.named_webhook(caller.organization, asked.webhook_id, "webhook_id")
     if not services.standing(webhook).active:
         told = "the webhook is disabled; enable it first, or all of it becomes dead letters"
         raise Problem(409, "webhook_disabled", told)
@@ -56,7 +54,7 @@ async def preview(
     """Count what a recovery would send, and show some of it. Nothing is sent."""
     services: Services = request.app.state.services
     asked = read(RecoveryPreview, body)
-    webhook = _own(services, caller, asked)
+    webhook = services.named_webhook(caller.organization, asked.webhook_id, "webhook_id")
     found = await missing.look(services, webhook, asked.since, asked.until, limit=SAMPLES)
     return JSONResponse(
         {
@@ -65,10 +63,3 @@ async def preview(
             "sample": [missing.shown(looked) for looked in found.rows[:SAMPLES]],
         }
     )
-
-
-def _own(services: Services, caller: Caller, asked: RecoveryPreview) -> Subscription:
-    webhook = services.directory.get(caller.organization, asked.webhook_id)
-    if webhook is None:
-        raise invalid_body([Fault(field="webhook_id", reason="is no webhook of this organization")])
-    return webhook

@@ -195,8 +195,8 @@ class _Counted:
 
 
 def _check(asked: NewReplay, services: Services, caller: Caller) -> None:
-    if asked.target is not None and services.directory.get(caller.organization, asked.target) is None:
-        raise invalid_body([Fault(field="target", reason="is no webhook of this organization")])
+    if asked.target is not None:
+        services.named_webhook(caller.organization, asked.target, "target")
     check_reason(asked.selection)
 
 

@@ -26,7 +26,7 @@ from tocsin.errors import NoSecret
 from tocsin.events import Event
 from tocsin.health import Health
 from tocsin.http.admission import Gate
-from tocsin.http.problems import Problem
+from tocsin.http.problems import Fault, Problem, invalid_body, not_found
 from tocsin.http.rate import Limiter
 from tocsin.jobs import Job, JobControl, ReplayRequest
 from tocsin.kafka.topics import Topics
@@ -168,6 +168,24 @@ class Services:
     def topic(self) -> str:
         """Name of the subscriptions topic; sealed secrets are bound to it."""
         return self.topics.subscriptions
+
+    def webhook(self, organization: str, webhook_id: str) -> Subscription:
+        """Return a webhook that the path of a request names.
+
+        Raises:
+            Problem: 404, there is none, or it is another organization's.
+        """
+        found = self.directory.get(organization, webhook_id)
+        if found is None:
+            raise not_found("webhook")
+        return found
+
+    def named_webhook(self, organization: str, webhook_id: str, field: str) -> Subscription:
+        """Return a webhook that a field of a request's body names; 400 in the place of 404."""
+        found = self.directory.get(organization, webhook_id)
+        if found is None:
+            raise invalid_body([Fault(field=field, reason="is no webhook of this organization")])
+        return found
 
     def standing(self, subscription: Subscription) -> Subscription:
         """Return a subscription as it stands, its health applied: to be shown, never to be written."""

@@ -19,7 +19,7 @@ from tocsin.deliveries import Delivery
 from tocsin.errors import NotAcknowledged, RenderError
 from tocsin.events import Event
 from tocsin.http.bodies import json_body
-from tocsin.http.problems import Fault, invalid_body, not_found, unavailable
+from tocsin.http.problems import Fault, invalid_body, unavailable
 from tocsin.subscriptions import Subscription
 from tocsin.wire.facts import DeliveryFacts
 from tocsin.wire.rendering import render
@@ -35,9 +35,7 @@ def send(request: Request, caller: Managing, body: Annotated[bytes, Depends(json
     """
     services: Services = request.app.state.services
     asked = read(Trial, body)
-    subscription = services.directory.get(caller.organization, asked.webhook_id)
-    if subscription is None:
-        raise not_found("webhook")
+    subscription = services.webhook(caller.organization, asked.webhook_id)
     system = services.systems[subscription.system]
     event_type, data = chosen(system, asked.event_type)
     moment = datetime.fromtimestamp(services.clock_ms() / 1000, UTC)

@@ -14,7 +14,6 @@ from control import log_counts
 from control.auth import Reading
 from control.log_representation import moment
 from control.services import Services
-from tocsin.http.problems import not_found
 from tocsin.subscriptions import Subscription
 
 DAY_MS: Final = 86_400_000
@@ -41,9 +40,7 @@ class Findings:
 async def get(request: Request, caller: Reading, webhook_id: str) -> JSONResponse:
     """Show how an endpoint does: counts and times of the last 24 hours, and what waits for it."""
     services: Services = request.app.state.services
-    webhook = services.directory.get(caller.organization, webhook_id)
-    if webhook is None:
-        raise not_found("webhook")
+    webhook = services.webhook(caller.organization, webhook_id)
     now_ms = services.clock_ms()
     findings = await services.log.ask(_Question(webhook, now_ms - DAY_MS))
     return JSONResponse(shown(services.standing(webhook), findings, now_ms))

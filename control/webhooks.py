@@ -26,7 +26,7 @@ from control.services import Services
 from tocsin.errors import NotAcknowledged
 from tocsin.http.admission import Caller
 from tocsin.http.bodies import json_body
-from tocsin.http.problems import Fault, invalid_body, not_found, unavailable
+from tocsin.http.problems import Fault, invalid_body, unavailable
 from tocsin.subscriptions import Subscription
 from tocsin.wire.signing import new_secret
 from tocsin.wire.systems import WireFormat
@@ -204,10 +204,7 @@ def _services(request: Request) -> Services:
 
 
 def _own(request: Request, caller: Caller, webhook_id: str) -> Subscription:
-    subscription = _services(request).directory.get(caller.organization, webhook_id)
-    if subscription is None:
-        raise not_found("webhook")
-    return subscription
+    return _services(request).webhook(caller.organization, webhook_id)
 
 
 def _shown(request: Request, caller: Caller, subscription: Subscription) -> Mapping[str, Any]:
