@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -79,10 +80,14 @@ class Record(NamedTuple):
         return Part(self.topic, self.partition)
 
 
+_headers: Final = methodcaller("headers")
+"""In a loop that is warm, the interpreter's own call no longer looks whether the client returned beside an error."""
+
+
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
     """Return a message's headers; none where the name of one is not UTF-8, which any producer may write."""
     try:
-        found: Any = message.headers() or []
+        found: Any = _headers(message) or []
     except SystemError:
         return _no_headers(message)
     return cast(list[tuple[str, bytes | None]], found)
@@ -91,7 +96,7 @@ def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
 def record_of(message: Message, epoch: int = 0) -> Record:
     """Return a message as a record, headers as `headers_of`; `epoch` matters only to those who read in a group."""
     try:
-        headers: Any = message.headers() or []
+        headers: Any = _headers(message) or []
     except SystemError:
         headers = _no_headers(message)
     return Record(
