@@ -24,6 +24,7 @@ from deploy.local.errors import StackError
 from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
 from tests.harness.installation import Api, Installation, free_port, installation
+from tests.harness.waiting import until
 from tocsin import sealing, secrets, subscriptions
 from tocsin.client import Client
 from tocsin.errors import NotAcknowledged, RequestRefused
@@ -259,7 +260,7 @@ def test_two_processes_racing_for_a_version_come_to_one_winner(
     processes = [api, Api(f"http://127.0.0.1:{port}", api.key)]
     made = api.subscribe("https://example.com/", ["*"])
     path, tag = f"{PATH}/{made['id']}", '"1"'
-    _wait_until(lambda: processes[1].call("GET", path).status_code == 200)
+    until(lambda: processes[1].call("GET", path).status_code == 200)
     with ThreadPoolExecutor(2) as pool:
         for turn in range(10):
             answers = list(
@@ -277,7 +278,7 @@ def test_two_processes_racing_for_a_version_come_to_one_winner(
             (won,) = (answer for answer in answers if answer.status_code == 200)
             tag = won.headers["etag"]
             for process in processes:
-                _wait_until(lambda: process.call("GET", path).headers["etag"] == tag)  # noqa: B023
+                until(lambda: process.call("GET", path).headers["etag"] == tag)  # noqa: B023
                 assert process.call("GET", path).json()["description"] == won.json()["description"]
     last = _rows(world)[made["id"]]
     assert (last.version, last.description) == (11, won.json()["description"])
@@ -295,7 +296,7 @@ def test_record_that_came_second_is_mended_by_others_if_its_writer_is_gone(
     counts = _rows(world)[made["id"]]
     _write_row(world, replace(counts, description="second"))
     assert _rows(world)[made["id"]].description == "second"
-    _wait_until(lambda: _rows(world)[made["id"]].description == "first")
+    until(lambda: _rows(world)[made["id"]].description == "first")
     assert _rows(world)[made["id"]].confirmed
     assert api.call("GET", path).json()["description"] == "first"
     assert api.call("PATCH", path, json={"active": False}, headers={"If-Match": '"2"'}).status_code == 200
@@ -309,7 +310,7 @@ def test_deleted_webhook_does_not_come_back_with_a_change_that_came_second(
     assert api.call("DELETE", f"{PATH}/{made['id']}").status_code == 204
     _write_row(world, replace(counts, version=2))
     assert made["id"] in _rows(world)
-    _wait_until(lambda: made["id"] not in _rows(world))
+    until(lambda: made["id"] not in _rows(world))
     assert api.call("GET", f"{PATH}/{made['id']}").status_code == 404
 
 
@@ -397,13 +398,6 @@ def _rows(world: Installation) -> dict[str, Subscription]:
 def _write_row(world: Installation, row: Subscription) -> None:
     encode = pipeline.encoder(world.registry, world.topics, "subscription")
     world.write(Outgoing(world.topics.subscriptions, row.id.encode(), encode(subscriptions.to_record(row))))
-
-
-def _wait_until(holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until, f"not within {timeout_s:.0f} s"
-        time.sleep(0.02)
 
 
 def _subscription(subscription_id: str) -> Subscription:

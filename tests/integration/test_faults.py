@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from tests.harness.installation import Installation, header, probes_of
+from tests.harness.waiting import until
 from tests.integration.test_router import SYSTEM, publish, subscribe, subscription
 from tocsin import lifecycle
 from tocsin.kafka import clients, topics
@@ -27,13 +27,6 @@ def committed(own: Installation) -> dict[int, int]:
     admin = clients.admin(own.settings)
     (answer,) = admin.list_consumer_group_offsets([asked]).values()
     return {part.partition: part.offset for part in answer.result().topic_partitions}
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
 
 
 def ready(own: Installation) -> list[str]:

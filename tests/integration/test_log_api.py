@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from standardwebhooks import Webhook
@@ -12,6 +10,7 @@ from standardwebhooks import Webhook
 from deploy.local.demo.receiver import Received
 from tests.harness.installation import Api, Installation, await_effect
 from tests.harness.receiver import Receiver
+from tests.harness.waiting import until
 from tests.integration.test_cli_jobs import set_aside
 from tocsin import Publisher
 from tocsin.deliveries import Progress, progress_headers
@@ -186,12 +185,3 @@ def listed(api: Api, **query: str) -> list[dict[str, Any]]:
 def timeline(api: Api, item: dict[str, Any]) -> list[str]:
     """Return the runs of a delivery's tries."""
     return [each["run"] for each in api.call("GET", f"/v1/deliveries/{item['id']}").json()["timeline"]]
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """Return what is found once it is something."""
-    deadline_s = time.monotonic() + WITHIN_S
-    while not (result := found()):
-        assert time.monotonic() < deadline_s, "not found in time"
-        time.sleep(0.05)
-    return result

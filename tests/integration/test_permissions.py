@@ -23,6 +23,7 @@ from tests.harness.command import Command
 from tests.harness.guarded import Guarded, guarded, unsigned_token
 from tests.harness.installation import Api, Installation, await_effect, installation
 from tests.harness.receiver import Receiver
+from tests.harness.waiting import until
 from tests.integration.test_gateway import Servers
 from tocsin import Publisher
 from tocsin import settings as settings_module
@@ -90,13 +91,6 @@ def test_event_is_delivered_logged_and_replayed_with_every_program_confined(
     operator = Command(world, **broker.environment("operator"))
     until(lambda: {entry["action"] for entry in operator.json("audit")} >= {"replay.done"})
     assert {finding["check"] for finding in operator.json("doctor")["findings"]} <= {"brokers"}
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.1)
 
 
 def logged(api: Api) -> Counter[str]:

@@ -21,6 +21,7 @@ from tests.harness.collector import Collector, attributes
 from tests.harness.installation import Api, Installation, await_effect, header, installation, probes_of
 from tests.harness.proxy import Proxy
 from tests.harness.receiver import Receiver
+from tests.harness.waiting import until
 from tocsin import Publisher
 from tocsin.kafka.writer import Outgoing
 from tocsin.telemetry.metrics import METRICS
@@ -212,10 +213,7 @@ def test_program_started_before_kafka_says_so_and_begins_once_it_is_there(own: I
         network.cut()
         (program,) = own.fleet.add("delivery", TOCSIN_KAFKA=network.address)
         program.start(wait=False)
-        deadline = time.monotonic() + 20
-        while "does not answer, trying again" not in program.process.said():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: "does not answer, trying again" in program.process.said())
         assert not program.says("ready")
         network.heal()
         program.await_ready()

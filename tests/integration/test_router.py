@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
 from confluent_kafka import Message
 
 from deploy.local.stack import Stack
-from tests.harness.installation import Installation, free_port, header, installation
+from tests.harness.installation import Installation, header, installation
+from tests.harness.proxy import Proxy
+from tests.harness.waiting import until
 from tocsin import deliveries, subscriptions
 from tocsin.access import RegistryAccess
 from tocsin.deliveries import Delivery
@@ -90,65 +89,6 @@ def event_record(own: Installation, value: bytes | None, **headers: bytes | None
     whole: Mapping[str, bytes | None] = sound | headers
     pairs = [(name, data) for name, data in whole.items() if data is not None]
     return Outgoing(own.topics.events(SYSTEM), b"acme", value, pairs)
-
-
-class Gate:
-    """A TCP forwarder to the registry that can be shut, so that connections to it are refused or cut."""
-
-    def __init__(self, registry: str) -> None:
-        self._target = urlsplit(registry)
-        self._server: socket.socket | None = None
-        self._port = free_port()
-        self._open: list[socket.socket] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}{self._target.path}"
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def open(self) -> None:
-        server = self._server = socket.create_server(("127.0.0.1", self._port))
-        threading.Thread(target=self._accept, args=(server,), daemon=True).start()
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.shutdown(socket.SHUT_RDWR)
-            self._server.close()
-        for each in self._open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        self._open.clear()
-
-    def _accept(self, server: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = server.accept()
-                far = socket.create_connection((self._target.hostname or "", self._target.port or 80))
-                self._open += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Return once a condition holds; AssertionError if that takes longer."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
 
 
 def sound_value(own: Installation, event_type: str = TYPE) -> bytes:
@@ -405,11 +345,12 @@ def test_nothing_is_repeated_when_copies_join_and_stop_in_the_middle(own: Instal
 def test_event_waits_while_the_registry_does_not_answer(own: Installation) -> None:
     """The record is fine: it is neither lost nor quarantined, and the group keeps its member."""
     subscribe(own, subscription("a"))
-    with Gate(own.settings.registry) as gate:
-        own.another("router", TOCSIN_REGISTRY=gate.url)
-        gate.close()
+    port = urlsplit(own.settings.registry).port or 80
+    with Proxy(port) as network:
+        own.another("router", TOCSIN_REGISTRY=own.settings.registry.replace(f":{port}/", f":{network.port}/"))
+        network.cut()
         (event,) = publish(own)
         until(lambda: "does not answer" in own.fleet.programs[0].process.said())
-        gate.open()
+        network.heal()
         assert [delivery.event_id for delivery in routed(own, 1)] == [event.event_id]
     assert own.read(own.topics.quarantine) == []

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -30,6 +30,7 @@ from deploy.local.stack import Stack
 from tests.harness.collector import Collector
 from tests.harness.installation import Api, Installation, await_effect, free_port, installation, probes_of
 from tests.harness.receiver import Receiver
+from tests.harness.waiting import until
 from tests.integration.test_cli import Tocsin
 from tocsin import Publisher, keys, secrets, subscriptions
 from tocsin.kafka import clients, pipeline
@@ -240,7 +241,7 @@ def test_key_that_seals_is_changed_under_load_and_nothing_fails_or_is_signed_wro
             only_new = world.another("delivery", TOCSIN_KEYRING=NEW)
             next(each for each in world.fleet.programs if each.name == "delivery").stop()
             mark = len(sent)
-            _wait(lambda: len(sent) >= mark + 40)
+            until(lambda: len(sent) >= mark + 40)
         finally:
             stop.set()
             load.join()
@@ -280,13 +281,6 @@ def _rows(world: Installation) -> list[Subscription]:
         for message in world.read(world.topics.subscriptions)
     }
     return list(rows.values())
-
-
-def _wait(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until, f"not within {timeout_s:.0f} s"
-        time.sleep(0.02)
 
 
 def admitted(world: Installation, scopes: tuple[str, ...]) -> Api:
@@ -369,6 +363,6 @@ def test_key_revoked_at_one_process_is_refused_by_every_other_within_five_second
         here = [api.url for api in everywhere if api.call("GET", "/v1/webhooks").status_code != 401]
         return here + [gateway.url] * (gateway.call("POST", "/v1/events", json={}).status_code != 401)
 
-    _wait(lambda: len(admitted_by()) == 3)
+    until(lambda: len(admitted_by()) == 3)
     assert owner.call("DELETE", f"/v1/keys/{made['id']}").status_code == 204
-    _wait(lambda: admitted_by() == [], REVOKED_WITHIN_S)
+    until(lambda: admitted_by() == [], REVOKED_WITHIN_S)
