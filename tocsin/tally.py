@@ -63,7 +63,9 @@ def tally(letters: Iterator[DeadLetter], ends: Mapping[int, int] | None = None) 
         newest_ms = max(newest_ms, letter.timestamp_ms)
         if len(samples) < SAMPLES:
             samples.append(letter)
-    return Tally(reasons.total(), len(ids), dict(reasons), dict(faults), tuple(samples), newest_ms, ends or {})
+    return Tally(
+        reasons.total(), len(ids), dict(reasons), dict(faults), tuple(samples), newest_ms, ends or {}
+    )
 
 
 def meant(
