@@ -20,10 +20,9 @@ from tocsin.errors import NotAcknowledged, RenderError
 from tocsin.events import Event
 from tocsin.http.bodies import json_body
 from tocsin.http.problems import Fault, invalid_body, unavailable
+from tocsin.intake import Arrived
 from tocsin.subscriptions import Subscription
-from tocsin.wire.facts import DeliveryFacts
-from tocsin.wire.rendering import render
-from tocsin.wire.systems import System, WireFormat
+from tocsin.wire.systems import System, Systems
 
 SOURCE: Final = "/tocsin/test"
 
@@ -40,8 +39,7 @@ def send(request: Request, caller: Managing, body: Annotated[bytes, Depends(json
     event_type, data = chosen(system, asked.event_type)
     moment = datetime.fromtimestamp(services.clock_ms() / 1000, UTC)
     event = Event(f"test_{uuid.uuid4()}", SOURCE, event_type, moment, subscription.organization)
-    wire = services.systems.wire_format(subscription.system, subscription.format)
-    delivery = made(event, data, subscription, wire)
+    delivery = made(Arrived(event, data, system), subscription, services.systems)
     pacing.spend(services.pacer, subscription.id)
     try:
         services.outbox.test(event, delivery)
@@ -78,16 +76,14 @@ def chosen(system: System, asked: str | None) -> tuple[str, Mapping[str, Any]]:
     return event_type, known.example
 
 
-def made(event: Event, data: Mapping[str, Any], subscription: Subscription, wire: WireFormat) -> Delivery:
+def made(trial: Arrived, subscription: Subscription, systems: Systems) -> Delivery:
     """Return the delivery of a test event.
 
     Raises:
         Problem: 400, the webhook's format cannot express it.
     """
-    delivery_id = fanout.delivery_id(event, subscription)
-    facts = fanout.facts(event, subscription.system)
     try:
-        rendered = render(wire, facts, data, DeliveryFacts(id=delivery_id, subscription_id=subscription.id))
+        return fanout.single(trial, subscription, systems)
     except RenderError as error:
-        raise invalid_body([Fault(field="event_type", reason=f"{wire.title}: {error}")]) from error
-    return fanout.delivery(event, subscription.system, subscription, delivery_id, rendered)
+        told = f"{subscription.format or subscription.system}: {error}"
+        raise invalid_body([Fault(field="event_type", reason=told)]) from error

@@ -19,6 +19,7 @@ from tests.unit.control.world import AwayOutbox, MemoryOutbox, MemoryStore, make
 from tests.unit.wire.samples import DATA
 from tocsin import deliveries
 from tocsin.events import Event
+from tocsin.intake import Arrived
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import Systems, load_systems
 
@@ -154,7 +155,8 @@ def test_documented_test_event_of_a_system_is_as_its_documents_show_it() -> None
     moment = datetime.fromisoformat(shown["created_at"])
     event = Event(shown["id"], "/tocsin/test", event_type, moment, "acme")
     subscription = Subscription("wh_1", "acme", system.name, "https://h/", ("*",), 0, 0, 0)
-    assert json.dumps(orjson.loads(made(event, data, subscription, system.wire).body)) == json.dumps(shown)
+    delivery = made(Arrived(event, data, system), subscription, systems)
+    assert json.dumps(orjson.loads(delivery.body)) == json.dumps(shown)
 
 
 @pytest.mark.parametrize("system", sorted(load_systems()))
@@ -165,4 +167,4 @@ def test_every_event_type_of_every_system_can_be_tested_in_every_format(system: 
         event = Event("test_1", "/tocsin/test", event_type, datetime(2026, 1, 1, tzinfo=UTC), "acme")
         for format_ in (None, *systems.formats):
             subscription = Subscription("wh_1", "acme", system, "https://h/", ("*",), 0, 0, 0, format=format_)
-            assert made(event, data, subscription, systems.wire_format(system, format_)).body
+            assert made(Arrived(event, data, systems[system]), subscription, systems).body
