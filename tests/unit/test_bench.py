@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -69,3 +71,39 @@ def test_page_shows_the_results_that_are_kept() -> None:
     """`python -m bench.report` writes them there."""
     page = report.PAGE.read_text()
     assert report.renewed(page, report.kept()) == page
+
+
+QUOTED: Final = {
+    "capacity.md": (
+        "| router, CPU | {end_to_end.one_router_us:.0f} µs | {end_to_end.ten_router_us:.0f} µs |",
+        "| delivery, CPU | {end_to_end.one_delivery_us:.0f} µs | {end_to_end.ten_delivery_us:.0f} µs |",
+        "| ledger on SQLite, CPU | {end_to_end.one_ledger_us:.0f} µs | {end_to_end.ten_ledger_us:.0f} µs |",
+        "| broker, CPU, one copy | {end_to_end.one_broker_us:.0f} µs | {end_to_end.ten_broker_us:.0f} µs |",
+        "delay {delay.cpu_us:.0f} µs",
+        "a router {routing.memory_mib:.0f} MiB for each 100,000 subscriptions and {routing.start_s:.0f} s to read",
+        "delivery {memory.idle_mib:.0f} MiB, with a million waiting {memory.rss_mib:.0f} MiB",
+        "and {ingest.publisher_cpu_us:.0f} µs each",
+    ),
+    "comparison.md": (
+        "{end_to_end.one_per_second_min:,.0f} to {end_to_end.one_per_second_max:,.0f}",
+        "{end_to_end.ten_per_second_min:,.0f} to {end_to_end.ten_per_second_max:,.0f}",
+        "| {isolation.well_p50_ms:.1f} ms, {isolation.hangs_p50_ms:.1f} ms |",
+        "| {isolation.well_p99_ms:.0f} ms, {isolation.hangs_p99_ms:.0f} ms |",
+        "| {latency.trickle_p50_ms:.1f} / {latency.trickle_p99_ms:.1f} ms |",
+    ),
+}
+"""What other pages say of the results."""
+
+
+@pytest.mark.parametrize(("page", "quote"), [(page, quote) for page in QUOTED for quote in QUOTED[page]])
+def test_figures_that_another_page_names_are_those_that_are_kept(page: str, quote: str) -> None:
+    found = {
+        name: SimpleNamespace(
+            **{figure: values["median"] for figure, values in section["figures"].items()},
+            **{f"{figure}_min": values["min"] for figure, values in section["figures"].items()},
+            **{f"{figure}_max": values["max"] for figure, values in section["figures"].items()},
+        )
+        for name, section in results.load()["benchmarks"].items()
+    }
+    text = " ".join((report.PAGE.with_name(page)).read_text().split())
+    assert quote.format_map(found) in text
