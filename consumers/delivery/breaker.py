@@ -5,8 +5,8 @@ is an argument.
 
     closed ──(most of at least `ENDPOINTS_MIN` endpoints unreachable)──▶ open ──(one endpoint answers)──▶ closed
 
-An endpoint that answers anything, be it a 500, can be connected to; one that policy refuses tells nothing. With few endpoints nobody can tell the two apart,
-and the breaker stays closed.
+An endpoint that answers anything, be it a 500, can be connected to; one that policy refuses tells nothing. With few
+endpoints nobody can tell the two apart, and the breaker stays closed.
 """
 
 from __future__ import annotations
@@ -46,12 +46,11 @@ class Breaker:
 
     def may_start(self, now_s: float) -> bool:
         """Return whether a POST may begin; while open, one a second, as a probe."""
-        if not self.open:
-            return True
-        if now_s - self._probed_at_s < PROBE_EVERY_S:
-            return False
+        return not self.open or now_s - self._probed_at_s >= PROBE_EVERY_S
+
+    def probed(self, now_s: float) -> None:
+        """Note that a POST begins while it is open."""
         self._probed_at_s = now_s
-        return True
 
     def _most_are_unreachable(self, now_s: float) -> bool:
         for known in (self._unreachable, self._reached):

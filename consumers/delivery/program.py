@@ -283,6 +283,8 @@ class Delivering:
             work = self._lanes.take(now_s)
             if work is None:
                 break
+            if self._breaker.open:
+                self._breaker.probed(now_s)
             if self._starts_left == STARTS_A_TURN:
                 self._loop.call_soon(self._guarded, self._next_turn)
             self._starts_left -= 1
