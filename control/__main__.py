@@ -19,7 +19,7 @@ from control.key_store import KeyStore
 from control.log import Log
 from control.outbox import Outbox
 from control.overtaken import Overtaken
-from control.reading import Reading
+from control.reading import TopicReading
 from control.services import Services
 from control.store import Store
 from control.trail import Trail
@@ -82,7 +82,7 @@ def main(settings: Settings, stop: Stop, telemetry: Telemetry) -> None:
         telemetry.pulse.tick(time.monotonic())
 
     known = Jobs(known_jobs, writer, JobRows(registry, topics))
-    reading = Reading()
+    reading = TopicReading()
     services = Services(
         gate=Gate(known_keys.get, known_keys.age_s, systems, _clock_ms),
         keys=KeyStore(known_keys, writer, pipeline.encoder(registry, topics, "api_key")),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from control.log_models import Fault, Moment, Paging, Text, WebhookId
+from control.log_models import Moment, Paging, Text, WebhookId, Whose
 from control.page import SPOT
 from control.replay_models import RATE_MAX_PER_S, ReplaySelection
 from tocsin.jobs import DEFAULT_RATE_PER_S
@@ -115,7 +115,7 @@ class DeadLetterItem(BaseModel):
     event_id: str
     event_type: str
     reason: str
-    fault: Fault | None
+    fault: Whose | None
     http_status: int | None
     error: str | None
     attempts: int

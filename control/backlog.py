@@ -28,7 +28,7 @@ T = TypeVar("T")
 _ANSWER_S: Final = 3.0
 _READ_S: Final = 1.0
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 """A topic and one of its partitions."""
 
 
@@ -95,9 +95,9 @@ def committed(offset: int, metadata: str) -> Progress:
 class _Looked:
     """How far programs have come at one moment: where each partition ends and begins, and each program's progress."""
 
-    ends: Mapping[Place, int]
-    lows: Mapping[Place, int]
-    progress: Mapping[tuple[str, Place], Progress]
+    ends: Mapping[Partition, int]
+    lows: Mapping[Partition, int]
+    progress: Mapping[tuple[str, Partition], Progress]
 
     def lag(self) -> dict[tuple[str, str], int]:
         """Return by program and topic how many records it has not finished."""
@@ -106,7 +106,7 @@ class _Looked:
             found[program, place[0]] += count(self.ends[place], progress)
         return dict(found)
 
-    def firsts(self, program: str) -> dict[Place, int]:
+    def firsts(self, program: str) -> dict[Partition, int]:
         """Return the oldest record that waits for a program, of each partition where one does.
 
         What retention has taken does not wait any more.
@@ -215,12 +215,12 @@ class BacklogReader:
                     progress[program, place] = known.get(place, Progress(lows[place]))
         return _Looked(ends, lows, progress)
 
-    def _offsets(self, places: list[Place], spec: Callable[[], Any]) -> dict[Place, int]:
+    def _offsets(self, places: list[Partition], spec: Callable[[], Any]) -> dict[Partition, int]:
         asked = {TopicPartition(*place): spec() for place in places}
         answers = self._admin.list_offsets(asked, request_timeout=_ANSWER_S)
         return {(at.topic, at.partition): answer.result().offset for at, answer in answers.items()}
 
-    def _progress(self, program: str) -> dict[Place, Progress]:
+    def _progress(self, program: str) -> dict[Partition, Progress]:
         asked: Any = [ConsumerGroupTopicPartitions(self._topics.group(program))]
         (answer,) = self._admin.list_consumer_group_offsets(asked, request_timeout=_ANSWER_S).values()
         found = {}
@@ -229,7 +229,7 @@ class BacklogReader:
                 found[place.topic, place.partition] = committed(place.offset, place.metadata or "")
         return found
 
-    def _ages_s(self, firsts: Mapping[Place, int]) -> dict[str, float]:
+    def _ages_s(self, firsts: Mapping[Partition, int]) -> dict[str, float]:
         """Return topic to the age of its oldest record, of those that come in time."""
         oldest: dict[str, int] = {}
         left, until_s = set(firsts), time.monotonic() + _READ_S

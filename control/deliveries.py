@@ -16,10 +16,11 @@ from starlette.concurrency import run_in_threadpool
 
 from control import cursor, log_search, pacing, trail
 from control.auth import Reading, Replaying
+from control.cursor import Position
 from control.idempotency import IdempotencyKey, derived
 from control.log_models import DeliveryQuery, WebhookDeliveryQuery
 from control.log_representation import LATEST_MS, detail, item
-from control.log_search import Page, Position, Search
+from control.log_search import Page, Search
 from control.services import Services
 from tocsin.deliveries import Delivery
 from tocsin.errors import NotAcknowledged

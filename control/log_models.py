@@ -43,7 +43,7 @@ def moment_ms(text: object) -> int:
 Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Moment = Annotated[int, BeforeValidator(moment_ms), WithJsonSchema({"type": "string", "format": "date-time"})]
 WebhookId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
-Fault = Literal["subscriber", "tocsin"]
+Whose = Literal["subscriber", "tocsin"]
 
 
 class Paging(BaseModel):
@@ -61,7 +61,7 @@ class WebhookDeliveryQuery(Paging):
     event_type: Text | None = None
     status: Status | None = None
     reason: Text | None = Field(None, description="Why it is dead, or what it waits for.")
-    fault: Fault | None = Field(None, description="Whose fault the last failure was.")
+    fault: Whose | None = Field(None, description="Whose fault the last failure was.")
     http_status: int | None = Field(None, ge=100, le=599, description="Of the last answer.")
     since: Moment | None = Field(None, description="Created at this moment or later.")
     until: Moment | None = Field(None, description="Created before this moment.")
@@ -88,7 +88,7 @@ class DeliveryItem(BaseModel):
     last_status: int | None = Field(description="HTTP status of the last answer.")
     last_error: str | None
     reason: str | None = Field(description="Why it is dead, or what it waits for.")
-    fault: Fault | None = Field(description="Whose fault the last failure was.")
+    fault: Whose | None = Field(description="Whose fault the last failure was.")
     created_at: str
     decided_at: str | None
     next_at: str | None = Field(description="About when it is tried again.")
@@ -130,7 +130,7 @@ class Try(BaseModel):
     attempt: int = Field(description="Requests of this run, this one included.")
     verdict: str = Field(description="`delivered`, `retry`, `parked`, `interrupted` or `dead_letter`.")
     reason: str | None
-    fault: Fault | None
+    fault: Whose | None
     started_at: str
     duration_ms: float
     posted: bool = Field(description="Whether a POST was tried.")

@@ -16,10 +16,8 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select, tuple_
 
+from control.cursor import Position
 from tocsin.ledger.tables import UNDELIVERED, deliveries
-
-Position = tuple[int, str]
-"""When a delivery was created (ms since the epoch), and its id: the order of the log."""
 
 SIEVED_MAX: Final = 10_000
 """Some tens of milliseconds on SQLite."""

@@ -54,7 +54,7 @@ async def look(
     after: Position | None = None,
     limit: int,
 ) -> Undelivered:
-    """Return what was not delivered to a webhook; raises as `Reading.ask`, and 409 if its filters cannot be read."""
+    """Return what was not delivered to a webhook; raises as `TopicReading.ask`, and 409 if its filters cannot be read."""
     try:
         return await services.reading.ask(
             webhook.organization,

@@ -41,7 +41,7 @@ class TooLong(Exception):
     """There is more to read than there is time for."""
 
 
-class Reading:
+class TopicReading:
     """Reads for requests.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from control.log_models import DeliveryItem, Fault, Moment, Text, WebhookId
+from control.log_models import DeliveryItem, Moment, Text, WebhookId, Whose
 from tocsin.jobs import DEFAULT_RATE_PER_S
 
 RATE_MAX_PER_S = 1_000.0
@@ -20,7 +20,7 @@ class ReplaySelection(BaseModel):
     webhook_id: WebhookId | None = None
     event_type: Text | None = Field(None, description="`*` stands for any run of characters.")
     reason: Text | None = None
-    fault: Fault | None = None
+    fault: Whose | None = None
     http_status: Annotated[int, Field(ge=100, le=599)] | None = Field(None, description="Of the last answer.")
     since: Moment | None = Field(None, description="Dead since this moment or later.")
     until: Moment | None = Field(None, description="Dead before this moment.")

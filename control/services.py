@@ -16,7 +16,7 @@ from control.log import Log
 from control.models import Requests
 from control.newest import Place
 from control.page import Spot
-from control.reading import Check, Reading
+from control.reading import Check, TopicReading
 from control.recent import Recent
 from tocsin import health, sealing
 from tocsin.audit import Entry
@@ -146,7 +146,7 @@ class Services:
     outbox: Outbox
     log: Log
     archive: Archive
-    reading: Reading
+    reading: TopicReading
     jobs: Jobs
     trail: Trail
     backlog: Callable[[], Backlog]

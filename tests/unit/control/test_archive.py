@@ -19,7 +19,7 @@ from control.app import create_app
 from control.directory import Directory
 from control.newest import Place
 from control.page import Spot
-from control.reading import GRACE_S, OWN_MAX, THREADS, Check, Reading
+from control.reading import GRACE_S, OWN_MAX, THREADS, Check, TopicReading
 from tests.unit.control import world
 from tests.unit.control.archive_world import change, letter, looked, quarantined
 from tests.unit.control.log_world import HOOK, OTHER_HOOK
@@ -453,7 +453,7 @@ def test_question_that_takes_too_long_ends_and_is_503(systems: Systems, director
                 time.sleep(0.01)
 
     services = make_services(systems, directory, MemoryStore(directory), archive=Endless())
-    api = TestClient(create_app(replace(services, reading=Reading(answer_max_s=0.05))))
+    api = TestClient(create_app(replace(services, reading=TopicReading(answer_max_s=0.05))))
     for _ in range(OWN_MAX + 1):  # one after the other: what has ended is open no longer
         answer = get(api, "audit")
         assert (answer.status_code, answer.json()["code"]) == (503, "takes_too_long")
@@ -462,7 +462,7 @@ def test_question_that_takes_too_long_ends_and_is_503(systems: Systems, director
 
 
 def test_organization_that_asks_too_much_at_once_holds_up_itself_and_nobody_else() -> None:
-    reading, go_on = Reading(), threading.Event()
+    reading, go_on = TopicReading(), threading.Event()
 
     async def ask() -> tuple[int, str]:
         open_ = [
@@ -488,17 +488,17 @@ def test_question_that_gets_no_thread_or_no_word_of_kafka_is_not_told_to_ask_for
     def hang(check: Check) -> bool:
         return go_on.wait(10.0)
 
-    async def refused(reading: Reading, organization: str) -> str:
+    async def refused(reading: TopicReading, organization: str) -> str:
         with pytest.raises(Problem) as problem:
             await reading.ask(organization, hang, less="ask for less")
         assert (problem.value.status, problem.value.code) == (503, "unavailable")
         return problem.value.detail
 
     async def ask() -> tuple[list[str], str]:
-        reading = Reading(answer_max_s=0.1 - GRACE_S)
+        reading = TopicReading(answer_max_s=0.1 - GRACE_S)
         away = await asyncio.gather(*(refused(reading, str(number)) for number in range(THREADS)))
         # The threads are held still: nobody else gets one.
-        held = Reading(wait_max_s=1.0)
+        held = TopicReading(wait_max_s=1.0)
         open_ = [asyncio.create_task(held.ask(str(each), hang, less="")) for each in range(THREADS)]
         await asyncio.sleep(0)
         busy = await refused(held, "late")

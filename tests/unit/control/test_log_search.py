@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, delete, insert
 
 from control import log_search
-from control.log_search import Page, Position, Search
+from control.cursor import Position
+from control.log_search import Page, Search
 from tests.unit.control.log_world import OTHER_HOOK, Logbook, dead, delivery, delivery_id
 from tests.unit.control.world import NOW_MS
 from tocsin.ledger.tables import deliveries, metadata

@@ -19,7 +19,7 @@ from control.directory import Directory
 from control.log import Log
 from control.newest import Place
 from control.page import Spot
-from control.reading import Check, Reading
+from control.reading import Check, TopicReading
 from control.services import Jobs, Outbox, Services, Store, Trail
 from tocsin import jobs, keys, purges, secrets, tally
 from tocsin.audit import Entry
@@ -394,7 +394,7 @@ def make_services(
         pacer=Limiter(1_000_000, clock_ms),
         log=Log(log),
         archive=archive or MemoryArchive(),
-        reading=Reading(),
+        reading=TopicReading(),
         jobs=jobs or MemoryJobs(),
         trail=trail or MemoryTrail(),
         backlog=backlog,
