@@ -56,6 +56,8 @@ RENEW_EVERY_S: Final = 0.1
 REGISTRY_AGAIN_S: Final = 0.5
 STARTS_A_TURN: Final = 32
 """POSTs that begin in one turn of the loop. All that may at once hold up the answers of everybody for tens of ms."""
+DRAINED_WITHIN_S: Final = 5.0
+"""After the deadline. A loop that takes longer to hand partitions back is stuck."""
 CUT_BEFORE_S: Final = 0.7
 """What is left of a stop's or a revoke's deadline for writing the decisions about the POSTs that it cut."""
 
@@ -141,11 +143,11 @@ class Delivering:
     def revoking(self, parts: Sequence[Part], deadline_s: float) -> None:
         """Hand partitions back: let open POSTs end, cut them at the deadline, write what was decided."""
         done = asyncio.run_coroutine_threadsafe(self._drain(set(parts), deadline_s), self._loop)
-        give_up_s = deadline_s + 5.0
-        while not done.done() and time.monotonic() < give_up_s:
+        while not done.done() and time.monotonic() < deadline_s:
             futures.wait([done], RENEW_EVERY_S)
             self.reader.renew()
-        done.result(0.0)
+        # Counted from now: a process that was frozen meanwhile wakes up far behind the deadline, on all of its threads.
+        done.result(DRAINED_WITHIN_S)
 
     def lost(self, parts: Sequence[Part]) -> None:
         """Forget partitions that have a new owner."""

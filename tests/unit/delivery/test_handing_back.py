@@ -128,3 +128,15 @@ def test_connection_that_comes_after_the_lease_carries_nothing() -> None:
         return unsent, bytes(arrived)
 
     assert asyncio.run(run()) == (True, b"")
+
+
+def test_process_that_was_frozen_while_it_handed_back_goes_on() -> None:
+    """It wakes up far behind the deadline, and the thread that waits may be the first to run."""
+
+    async def run() -> bool:
+        delivering = delivering_for(Member(), Silent(), Never(), Lanes[Work](10))
+        delivering._begin([PART])
+        await asyncio.to_thread(delivering.revoking, [PART], time.monotonic() - 60.0)
+        return PART in delivering._open
+
+    assert not asyncio.run(run())
