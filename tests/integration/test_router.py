@@ -281,12 +281,9 @@ def test_change_counts_for_every_event_published_after_its_margin(own: Installat
         )
         time.sleep(EFFECTIVE_MARGIN_S)  # the promise itself is a time
         publish(own)
-    assert [delivery.subscription_id for delivery in sorted_by_time(routed(own, 4))] == [
-        "on",
-        "off",
-        "on",
-        "off",
-    ]
+        # An event that is routed late may see a later change, too: the next one waits.
+        made = sorted_by_time(routed(own, turn + 1))
+    assert [delivery.subscription_id for delivery in made] == ["on", "off", "on", "off"]
 
 
 def sorted_by_time(made: list[Delivery]) -> list[Delivery]:
