@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -20,6 +19,7 @@ from deploy.local.demo.receiver import Received
 from tests.harness.browser import Visit
 from tests.harness.installation import Api, Installation, await_effect
 from tests.harness.receiver import Receiver
+from tests.harness.waiting import until
 from tests.integration.test_cli_jobs import set_aside
 from tocsin import Publisher
 from tocsin.deliveries import Progress
@@ -28,7 +28,7 @@ from tocsin.wire.systems import load_systems
 
 pytestmark = pytest.mark.timeout(180)
 
-T = TypeVar("T")
+WITHIN_S: Final = 30.0
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "build" / "screenshots"
@@ -270,7 +270,7 @@ def test_dead_letters_are_counted_and_replayed_with_progress_that_moves(at: Desk
     answers = [500]
     with Receiver(answer=lambda request, earlier: (answers[0], {}), verify=signed(SECRET)) as receiver:
         webhook_id = at.failing(receiver.url, count)
-        until(lambda: len(at.api.call("GET", "/v1/deliveries?status=dead").json()["data"]) == count)
+        until(lambda: len(at.api.call("GET", "/v1/deliveries?status=dead").json()["data"]) == count, WITHIN_S)
         at.open("dead-letters")
         expect(page.locator(".meant")).to_contain_text(f"{count} dead letters fit")
         page.get_by_label("Webhook").select_option(webhook_id)
@@ -297,7 +297,7 @@ def test_dead_letters_are_counted_and_replayed_with_progress_that_moves(at: Desk
         expect(page.locator(".progress")).to_contain_text(f"{count} of {count}")
         expect(progress).to_have_js_property("value", 1)
         delivered = f"/v1/deliveries?status=delivered&webhook_id={webhook_id}"
-        until(lambda: len(at.api.call("GET", delivered).json()["data"]) == count)
+        until(lambda: len(at.api.call("GET", delivered).json()["data"]) == count, WITHIN_S)
 
     page.get_by_role("link", name="Replays", exact=True).first.click()
     expect(page.get_by_role("row", name="endpoint repaired")).to_contain_text("done")
@@ -323,7 +323,7 @@ def test_what_was_missed_is_recovered_what_is_dead_purged_what_was_unreadable_se
     publish(at, 2)
     with Receiver(answer=lambda request, earlier: (503, {}), verify=signed(SECRET)) as failing:
         dead_id = at.failing(failing.url, 3)
-        until(lambda: len(at.api.call("GET", "/v1/deliveries?status=dead").json()["data"]) == 3)
+        until(lambda: len(at.api.call("GET", "/v1/deliveries?status=dead").json()["data"]) == 3, WITHIN_S)
     at.open(f"dead-letters?webhook_id={dead_id}")
     expect(page.locator(".meant")).to_contain_text("3 the subscriber's fault")
     page.get_by_role("button", name="Purge…").click()
@@ -347,7 +347,7 @@ def test_what_was_missed_is_recovered_what_is_dead_purged_what_was_unreadable_se
     with Receiver(verify=lambda request: signed(webhook["secret"])(request)) as receiver:
         webhook = at.api.subscribe(receiver.url, ["drift.alert"], description="Late desk")
         at.open(f"webhooks/{webhook['id']}")
-        until(lambda: at.api.call("GET", missing(webhook["id"])).json()["counts"]["never"] == 2)
+        until(lambda: at.api.call("GET", missing(webhook["id"])).json()["counts"]["never"] == 2, WITHIN_S)
         section = page.locator("[data-missing]")
         section.get_by_label("Of what was published in").select_option("1")
         section.get_by_role("button", name="Look").click()
@@ -367,7 +367,7 @@ def test_what_was_missed_is_recovered_what_is_dead_purged_what_was_unreadable_se
     dialog.get_by_role("button", name="Send back").click()
     expect(page.locator("main")).to_contain_text("sent back")
 
-    until(lambda: at.api.call("GET", "/v1/audit?action=recover.done").json()["data"])
+    until(lambda: at.api.call("GET", "/v1/audit?action=recover.done").json()["data"], WITHIN_S)
     page.get_by_role("link", name="Audit").click()
     expect(page.get_by_role("row", name="recover.done")).to_contain_text("they came late")
     expect(page.get_by_role("row", name="purge.done")).to_contain_text("gone for good")
@@ -448,21 +448,13 @@ def test_hostile_text_is_shown_as_text_everywhere(at: Desk, tab: Visit) -> None:
     tab.complaints.clear()  # of that attempt of ours
 
 
-def until(found: Callable[[], T]) -> T:
-    deadline = time.monotonic() + 30
-    while not (last := found()):
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.1)
-    return last
-
-
 def dead(at: Desk) -> dict[str, Any]:
     """Return a dead letter, once there is one."""
 
     def first() -> Any:
         return next(iter(at.api.call("GET", "/v1/deliveries?status=dead").json()["data"]), None)
 
-    found: dict[str, Any] = until(first)
+    found: dict[str, Any] = until(first, WITHIN_S)
     return found
 
 
@@ -507,7 +499,7 @@ def test_views_fit_a_phone_read_well_in_both_schemes_and_break_no_rule_of_access
         delivery = dead(at)["id"]
         meant = {"selection": {"delivery_id": delivery}, "why": "endpoint repaired"}
         job = at.api.call("POST", "/v1/replays", json=meant).json()["id"]
-        until(lambda: at.api.call("GET", f"/v1/replays/{job}").json()["state"] == "done")
+        until(lambda: at.api.call("GET", f"/v1/replays/{job}").json()["state"] == "done", WITHIN_S)
         views = {
             "overview": "overview",
             "webhooks": "webhooks",

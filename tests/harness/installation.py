@@ -22,6 +22,7 @@ import httpx
 from confluent_kafka import Message, TopicPartition
 
 from deploy.local.programs import Fleet, Program
+from tests.harness.waiting import until
 from tocsin import deliveries, keys, secrets, subscriptions
 from tocsin.kafka import clients, pipeline, snapshot
 from tocsin.kafka import topics as topics_module
@@ -106,9 +107,12 @@ class Installation:
         encode = pipeline.encoder(self.registry, self.topics, "api_key")
         self.write(Outgoing(self.topics.keys, key_id.encode(), encode(keys.to_record(key))))
         if any(program.name == "control" and program.process.pid() for program in self.fleet.programs):
-            until = time.monotonic() + ADMITTED_S
-            while Api(self.api_url, text).call("GET", "/v1/webhooks").status_code == 401:
-                assert time.monotonic() < until, f"the key does not count after {ADMITTED_S:.0f} s"
+            api = Api(self.api_url, text)
+            until(
+                lambda: api.call("GET", "/v1/webhooks").status_code != 401,
+                ADMITTED_S,
+                "the key does not count",
+            )
         return text
 
     def subscription(self, url: str, *, secret: str | None = None, **changes: Any) -> Subscription:
@@ -183,10 +187,10 @@ class Installation:
         Raises:
             AssertionError: One was refused for good, or is not acknowledged in time.
         """
-        until = time.monotonic() + WRITTEN_S
+        deadline = time.monotonic() + WRITTEN_S
         asked: list[Future[Written]] = [Future() for _ in records]
         for record, future in zip(records, asked, strict=True):
-            self._writer.write(record, future.set_result, wanted=lambda: time.monotonic() < until)
+            self._writer.write(record, future.set_result, wanted=lambda: time.monotonic() < deadline)
         _, missing = futures.wait(asked, WRITTEN_S)
         assert not missing, f"{len(missing)} of {len(asked)} not acknowledged: {self._writer.complaint}"
         written = [future.result() for future in asked]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from tests.harness.crash import await_death, doomed, hasten
 from tests.harness.installation import Installation, header
 from tests.harness.logbook import Scribe, attempt, delivery
 from tests.harness.postgres import postgres
+from tests.harness.waiting import until
 from tocsin.deliveries import Progress
 from tocsin.errors import ConfigurationError, LedgerUnavailable
 from tocsin.kafka.writer import Outgoing
@@ -46,14 +47,6 @@ def count(store: Store, table: Any, *where: Any) -> int:
             return connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
     except LedgerUnavailable:
         return 0
-
-
-def wait_until(true: Callable[[], bool], what: str) -> None:
-    """Return once something is true; AssertionError if that takes longer than `WITHIN_S`."""
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def content(store: Store) -> dict[str, list[Any]]:
@@ -83,17 +76,16 @@ def crash_ledger(own: Installation, point: str, hit: int) -> None:
         victim = doomed(own, "ledger", point, hit)
         with log_of(own, own.fleet.environment["TOCSIN_LEDGER"]) as log:
             own.write(*scribe.all(made[:40]))
-            wait_until(lambda: count(log, attempts) > 0, "nothing is projected")
+            until(lambda: count(log, attempts) > 0, WITHIN_S, "nothing is projected")
             own.write(Outgoing(own.topics.attempts, b"wh_1", b"poison"), *scribe.all(made[40:80]))
             await_death(victim)
             own.another("ledger")
             own.another("ledger")
             nul = replace(made[0], delivery_id="nul", event_id="a\0b")
             own.write(*scribe.all(made[80:]), scribe.tried(attempt(nul)), scribe.tried(attempt(made[3])))
-            wait_until(lambda: count(log, attempts) == 121, "attempts are missing")
-            wait_until(
-                lambda: count(log, deliveries, deliveries.c.body.is_not(None)) == 120, "bodies are missing"
-            )
+            until(lambda: count(log, attempts) == 121, WITHIN_S, "attempts are missing")
+            whole = deliveries.c.body.is_not(None)
+            until(lambda: count(log, deliveries, whole) == 120, WITHIN_S, "bodies are missing")
             assert _counted(log) == 121
             with log.reading() as connection:
                 cleaned = connection.execute(
@@ -117,8 +109,8 @@ def test_log_is_rebuilt_as_it_was_and_announces_nothing_again(own: Installation)
     )
     own.start("ledger")
     with log_of(own) as log:
-        wait_until(lambda: count(log, deliveries) == 52, "deliveries are missing")
-        wait_until(lambda: _is_up_to_date(log), "it does not see that there is no more")
+        until(lambda: count(log, deliveries) == 52, WITHIN_S, "deliveries are missing")
+        until(lambda: _is_up_to_date(log), WITHIN_S, "it does not see that there is no more")
         before = content(log)
         assert [row[1:] for row in before["deliveries"] if row[0] == due.delivery_id] == []
         assert len(own.wait_for(own.topics.health, lambda message: True)) == 1
