@@ -30,22 +30,17 @@ class Summary:
     Attributes:
         handed: Requests whose event was handed to Kafka in the window that was asked about.
         received: Requests that were received in it.
-        open: Requests open now.
         peak_open: Most that were open at once to one endpoint.
         first_ms, last_ms: First and last receipt of those handed over in the window, milliseconds since the epoch.
-        earliest_ms, p50_ms, p90_ms, p95_ms, p99_ms, max_ms: From handing over to receipt.
+        p50_ms, p95_ms, p99_ms, max_ms: From handing over to receipt.
     """
 
     handed: int
     received: int
-    paths: int
-    open: int
     peak_open: int
     first_ms: float
     last_ms: float
-    earliest_ms: float
     p50_ms: float
-    p90_ms: float
     p95_ms: float
     p99_ms: float
     max_ms: float

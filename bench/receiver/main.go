@@ -83,19 +83,15 @@ func (l *ledger) reset() {
 }
 
 type summary struct {
-	Handed     int     `json:"handed"`   // requests whose event was handed over within [from, to)
-	Received   int     `json:"received"` // requests received within [from, to)
-	Paths      int     `json:"paths"`
-	Open       int     `json:"open"`
-	PeakOpen   int     `json:"peak_open"` // most open at once to one path
-	FirstMs    float64 `json:"first_ms"`
-	LastMs     float64 `json:"last_ms"`
-	P50Ms      float64 `json:"p50_ms"`
-	P90Ms      float64 `json:"p90_ms"`
-	P95Ms      float64 `json:"p95_ms"`
-	P99Ms      float64 `json:"p99_ms"`
-	MaxMs      float64 `json:"max_ms"`
-	EarliestMs float64 `json:"earliest_ms"`
+	Handed   int     `json:"handed"`    // requests whose event was handed over within [from, to)
+	Received int     `json:"received"`  // requests received within [from, to)
+	PeakOpen int     `json:"peak_open"` // most open at once to one path
+	FirstMs  float64 `json:"first_ms"`
+	LastMs   float64 `json:"last_ms"`
+	P50Ms    float64 `json:"p50_ms"`
+	P95Ms    float64 `json:"p95_ms"`
+	P99Ms    float64 `json:"p99_ms"`
+	MaxMs    float64 `json:"max_ms"`
 }
 
 func (l *ledger) summarise(prefix string, from, to float64) summary {
@@ -107,8 +103,6 @@ func (l *ledger) summarise(prefix string, from, to float64) summary {
 		if !strings.HasPrefix(path, prefix) {
 			continue
 		}
-		s.Paths++
-		s.Open += l.open[path]
 		s.PeakOpen = max(s.PeakOpen, l.peak[path])
 		for _, one := range samples {
 			if one.received >= from && one.received < to {
@@ -128,8 +122,8 @@ func (l *ledger) summarise(prefix string, from, to float64) summary {
 	}
 	sort.Float64s(took)
 	quantile := func(q float64) float64 { return took[min(len(took)-1, int(q*float64(len(took))))] }
-	s.EarliestMs, s.MaxMs = took[0], took[len(took)-1]
-	s.P50Ms, s.P90Ms, s.P95Ms, s.P99Ms = quantile(0.5), quantile(0.9), quantile(0.95), quantile(0.99)
+	s.MaxMs = took[len(took)-1]
+	s.P50Ms, s.P95Ms, s.P99Ms = quantile(0.5), quantile(0.95), quantile(0.99)
 	return s
 }
 
