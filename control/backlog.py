@@ -167,7 +167,7 @@ class BacklogReader:
             try:
                 return ask()
             except KafkaException as error:
-                raise KafkaUnavailable(error.args[0].str()) from error
+                raise clients.unavailable("", error) from error
 
     def _sent(self) -> dict[str, list[str]]:
         """Return program to topics, of the programs that send on what waits."""

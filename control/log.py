@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection
 
 from tocsin.errors import LedgerUnavailable
-from tocsin.http.problems import RETRY_AFTER_S, Problem
+from tocsin.http.problems import Problem, unavailable
 
 T = TypeVar("T")
 Question = Callable[[Connection], T]
@@ -80,4 +80,4 @@ class Log:
 
 def _unreadable(why: str) -> Problem:
     told = f"the delivery log cannot be read now: {why}. Deliveries go on meanwhile"
-    return Problem(503, "log_unavailable", told, headers={"Retry-After": str(RETRY_AFTER_S)})
+    return unavailable(told, "log_unavailable")

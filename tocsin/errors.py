@@ -6,6 +6,7 @@ TocsinError
 ├── NotAcknowledged         the broker did not acknowledge a write in time; it may or may not be stored
 ├── Undecodable             bytes on a topic are poison; they belong in quarantine
 ├── RegistryUnavailable     the schema registry does not answer; wait and try again
+│   └── RegistryRefuses     it answers, and not to what it was asked: a right that is missing, another service
 ├── KafkaUnavailable        no broker answers
 │   └── KafkaRefuses        one answers, and says no: a permission, a policy, too few brokers, no such topic
 ├── LedgerUnavailable       the delivery log's store is absent, of another version, or does not answer
@@ -64,6 +65,10 @@ class Undecodable(TocsinError):
 
 class RegistryUnavailable(TocsinError):
     """The schema registry does not answer; the record is fine, wait and try again."""
+
+
+class RegistryRefuses(RegistryUnavailable):
+    """The registry answers, and not to what it was asked; that is waited for like one that is away."""
 
 
 class KafkaUnavailable(TocsinError):

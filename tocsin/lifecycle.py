@@ -23,7 +23,13 @@ from confluent_kafka import KafkaException
 
 from tocsin import failpoints, telemetry
 from tocsin import settings as settings_module
-from tocsin.errors import KafkaUnavailable, LedgerUnavailable, RegistryUnavailable, TocsinError
+from tocsin.errors import (
+    KafkaUnavailable,
+    LedgerUnavailable,
+    RegistryRefuses,
+    RegistryUnavailable,
+    TocsinError,
+)
 from tocsin.kafka import clients, permissions, topics
 from tocsin.kafka.clock import SKEW_MAX_S, BrokerClock
 from tocsin.kafka.registry import Registry
@@ -210,9 +216,9 @@ def wait_for_registry(settings: Settings, stop: Stop) -> None:
     def ask() -> None:
         try:
             registry.ping()
+        except RegistryRefuses:
+            raise  # it is running, and says what it lacks
         except RegistryUnavailable as error:
-            if "does not answer" not in str(error):
-                raise  # it is running, and says what it lacks
             raise RegistryUnavailable(
                 _silent(f"schema registry at {settings.registry}", str(error))
             ) from error

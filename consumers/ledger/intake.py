@@ -15,7 +15,6 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from tocsin import failpoints
-from tocsin.errors import KafkaUnavailable
 from tocsin.kafka import clients
 from tocsin.kafka.reader import JOINED_AFTER_S, Part, Record, each_known, record_of
 from tocsin.lifecycle import Stop
@@ -257,7 +256,7 @@ def _offsets(consumer: Consumer, partitions: list[TopicPartition]) -> list[tuple
             for tp in committed
         ]
     except KafkaException as error:
-        raise KafkaUnavailable(f"offsets cannot be read: {error.args[0].str()}") from error
+        raise clients.unavailable("offsets cannot be read", error) from error
 
 
 def _told(error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tocsin.errors import ConfigurationError
+from tocsin.settings import read
 
 KAFKA_VERSION = "4.3.1"
 REGISTRY_VERSION = "3.3.3"
@@ -107,10 +107,6 @@ def load() -> LocalSettings:
     Raises:
         ConfigurationError: A variable is malformed; the message names it.
     """
-    try:
-        settings = LocalSettings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigurationError(f"TOCSIN_{first['loc'][0]}".upper(), "", str(first["msg"])) from None
+    settings = read(LocalSettings)
     # A child process has no use for the directory its starter stood in.
     return settings.model_copy(update={"home": settings.home.expanduser().resolve()})

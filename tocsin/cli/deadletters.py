@@ -190,6 +190,7 @@ def _attempts(cluster: Cluster, letter: DeadLetter, delivery: Delivery) -> Itera
     from tocsin.cli import deliveries, feed
     from tocsin.deliveries import first_value
     from tocsin.kafka import partitioner, pipeline
+    from tocsin.kafka.reader import headers_of
     from tocsin.missed import SKEW_MS
 
     topic, earlier = cluster.topics.attempts, cluster.settings.partitions_earlier
@@ -200,7 +201,7 @@ def _attempts(cluster: Cluster, letter: DeadLetter, delivery: Delivery) -> Itera
     start = feed.Since(max(began_ms, 0))
     for batch in feed.read(cluster, topic, start, follow=False, partitions=homes):
         for message in batch:
-            if (first_value(feed.headers(message), "tocsin_identity") or "").startswith(letter.delivery_id):
+            if (first_value(headers_of(message), "tocsin_identity") or "").startswith(letter.delivery_id):
                 yield deliveries.document(feed.record(decode, message))
 
 

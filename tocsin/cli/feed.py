@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from tocsin.cli.cluster import Cluster
 from tocsin.kafka import clients, snapshot
-from tocsin.kafka.codec import Decoder, Headers
+from tocsin.kafka.codec import Decoder
 from tocsin.kafka.reader import headers_of
 
 SORTED_TOGETHER: Final = 10_000
@@ -88,14 +88,9 @@ def latest(cluster: Cluster, topic: str, decode: Callable[[Message], T]) -> dict
     return rows
 
 
-def headers(message: Message) -> Headers:
-    """Return a record's headers; none are an empty list."""
-    return headers_of(message)
-
-
 def record(decode: Decoder, message: Message) -> dict[str, Any]:
     """Return the Avro record a message holds; raises as `Decoder`."""
-    return decode(message.value(), headers(message)).record
+    return decode(message.value(), headers_of(message)).record
 
 
 def _coming(cluster: Cluster, topic: str, begins: Mapping[int, int]) -> Iterator[Sequence[Message]]:

@@ -96,9 +96,9 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not_found", f"there is no such {what}")
 
 
-def unavailable(detail: str) -> Problem:
-    """Return the answer while Kafka does not answer."""
-    return Problem(503, "unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+def unavailable(detail: str, code: str = "unavailable") -> Problem:
+    """Return the answer while Kafka, or what `code` says, does not answer."""
+    return Problem(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def failure() -> Problem:

@@ -95,6 +95,7 @@ def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
 
 def record_of(message: Message, epoch: int = 0) -> Record:
     """Return a message as a record, headers as `headers_of`; `epoch` matters only to those who read in a group."""
+    # Its lines instead of a call of it: this is done for every record.
     try:
         headers: Any = _headers(message) or []
     except SystemError:

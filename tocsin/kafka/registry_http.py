@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from tocsin.access import RegistryAccess
-from tocsin.errors import ConfigurationError, RegistryUnavailable
+from tocsin.errors import ConfigurationError, RegistryRefuses, RegistryUnavailable
 
 _NO: Final = (404, 409, 422)
 _ANSWER_MAX_BYTES: Final = 16 * 1024 * 1024
@@ -69,10 +69,10 @@ class RegistryHttp:
         if status in _NO:
             raise RegistrySaidNo(_message(answer))
         if status != 200:
-            raise RegistryUnavailable(f"{self._url.geturl()} answered {status}")
+            raise RegistryRefuses(f"{self._url.geturl()} answered {status}")
         found = _json(answer)
         if not isinstance(found, dict):
-            raise RegistryUnavailable(f"{self._url.geturl()} answered with what is no JSON object")
+            raise RegistryRefuses(f"{self._url.geturl()} answered with what is no JSON object")
         return found
 
     def _exchange(self, method: str, target: str, body: str | None) -> tuple[int, bytes]:
