@@ -22,6 +22,8 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 BYTES_MAX: Final = 256 * 1024
+HEAD_MAX: Final = 64 * 1024
+"""Of these, before the body: the parser pays more for a header than for anything else. Honest heads have a few kilobytes."""
 INTERIM_MAX: Final = 32
 """1xx responses before the final one; honest servers send one or two."""
 
@@ -38,6 +40,7 @@ class BoundedResponse(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._left = 0
+        self._head_left = 0
         self._interim = 0
         self._seam = b""
         self._final: StreamReader | None = None
@@ -45,6 +48,7 @@ class BoundedResponse(ResponseHandler):
     def set_response_params(self, **params: Any) -> None:
         """Begin an attempt: aiohttp calls this once for each request it sends."""
         self._left = BYTES_MAX
+        self._head_left = HEAD_MAX
         self._interim = 0
         self._seam = b""
         self._final = None
@@ -59,13 +63,19 @@ class BoundedResponse(ResponseHandler):
         if self._left < 0 and not self._answered:
             self._break("more than 256 KiB for one attempt")
             return
-        while data and self._final is None and self._exception is None:
-            head, data = self._next_head(data)
-            super().data_received(head)
-        if data and self._answered:
+        begin, end = 0, len(data)
+        while begin < end and self._final is None and self._exception is None:
+            after = self._head_end(data, begin)
+            self._head_left -= after - begin
+            if self._head_left < 0:
+                self._break("more than 64 KiB of heads")
+                return
+            super().data_received(data[begin:after])
+            begin = after
+        if begin < end and self._answered:
             self._drop_connection()
-        elif data and self._exception is None:
-            super().data_received(data)
+        elif begin < end and self._exception is None:
+            super().data_received(data[begin:])
         if self._exception is not None and self._final is not None and not self._answered:
             # The parser forgets the body's reader when it fails; left alone, that waits for ever.
             self._final.set_exception(self._exception)
@@ -89,15 +99,21 @@ class BoundedResponse(ResponseHandler):
     def _answered(self) -> bool:
         return self._final is not None and self._final.is_eof()
 
-    def _next_head(self, data: bytes) -> tuple[bytes, bytes]:
-        seen = self._seam + data
-        end = seen.find(_BLANK_LINE)
-        if end < 0:
-            self._seam = seen[-3:]
-            return data, b""
-        cut = end + len(_BLANK_LINE) - len(self._seam)
-        self._seam = b""
-        return data[:cut], data[cut:]
+    def _head_end(self, data: bytes, begin: int) -> int:
+        """Return where the head that goes on at `begin` ends, or all of the data if it ends in none of it."""
+        if self._seam:
+            seen = self._seam + data[begin : begin + len(_BLANK_LINE) - 1]
+            at = seen.find(_BLANK_LINE)
+            if at >= 0:
+                end = begin + at + len(_BLANK_LINE) - len(self._seam)
+                self._seam = b""
+                return end
+        at = data.find(_BLANK_LINE, begin)
+        if at >= 0:
+            self._seam = b""
+            return at + len(_BLANK_LINE)
+        self._seam = (self._seam + data[max(begin, len(data) - 3) :])[-3:]
+        return len(data)
 
     def _break(self, why: str) -> None:
         error = ResponseRefused(why)

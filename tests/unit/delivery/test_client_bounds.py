@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.delivery.bounds import BYTES_MAX, INTERIM_MAX, BoundedResponse, ResponseRefused
+from consumers.delivery.bounds import BYTES_MAX, HEAD_MAX, INTERIM_MAX, BoundedResponse, ResponseRefused
 
 FAILED = b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -159,6 +159,35 @@ def test_attempt_brings_in_no_more_than_its_budget(head: bytes, piece: bytes) ->
             connection.receive(piece)
             received += len(piece)
             assert received <= BYTES_MAX + len(piece)
+
+    asyncio.run(run())
+
+
+def test_heads_bring_in_less_than_that() -> None:
+    """The parser pays for each header, and an honest answer has few."""
+
+    async def run() -> None:
+        connection = Connection()
+        connection.receive(b"HTTP/1.1 200 OK\r\n")
+        received, header = 0, b"X: " + b"y" * 5000 + b"\r\n"
+        while not connection.wire.closed:
+            connection.receive(header)
+            received += len(header)
+            assert received <= HEAD_MAX + len(header)
+        with pytest.raises(ResponseRefused):
+            await connection.status()
+
+    asyncio.run(run())
+
+
+def test_head_that_comes_with_its_body_is_counted_alone() -> None:
+    """How much comes in one packet is the kernel's business."""
+
+    async def run() -> None:
+        connection = Connection()
+        connection.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"z" * 100_000)
+        assert await connection.status() == 200
+        assert not connection.wire.closed
 
     asyncio.run(run())
 

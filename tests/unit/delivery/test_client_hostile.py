@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 import tracemalloc
 
 import pytest
 
 from consumers.delivery.client import DeliveryClient
+from consumers.delivery.guard import RECEIVE_BUFFER_BYTES, Guard
 from consumers.delivery.outcome import Answered, Failed, Outcome
 from tests.hostile.endpoint import Behaviour, Endpoint, Exchange, answers, endpoint, floods, hangs, turns
 from tocsin.destinations import Policy
@@ -365,6 +367,14 @@ def test_flood_costs_no_memory(behave: Behaviour) -> None:
             return peak
 
     assert asyncio.run(run()) < 16 * 1024 * 1024
+
+
+def test_kernel_takes_little_of_an_answer_before_it_is_read() -> None:
+    """A connection's buffer grows to megabytes otherwise, which a flood fills before the loop has its next turn."""
+    info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))
+    with Guard(OPEN).open_socket(info) as made:
+        # Linux doubles what is asked for, for its own books.
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 2 * RECEIVE_BUFFER_BYTES
 
 
 def test_hanging_endpoint_holds_up_no_other() -> None:
