@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from control.log_models import Moment, Paging, Text, WebhookId, Whose
 from control.page import SPOT
+from control.parameters import Moment, Paging, Text, WebhookId, Whose
 from control.replay_models import RATE_MAX_PER_S, ReplaySelection
 from tocsin.jobs import DEFAULT_RATE_PER_S
 

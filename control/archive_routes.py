@@ -19,8 +19,8 @@ from control.archive_models import (
     Redrive,
     RedriveDone,
 )
-from control.log_routes import PLAIN
 from control.openapi import ALWAYS, BODY, body, problems, schema_of
+from control.parameters import PLAIN
 from control.replay_models import Replay
 
 

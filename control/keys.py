@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse
 from control import cursor, trail
 from control.auth import Administering, Known
 from control.key_models import NewKey
-from control.log_models import Paging
 from control.models import read
+from control.parameters import Paging
 from control.representation import rfc3339
 from control.services import Services
 from tocsin import keys

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 
 from control import deliveries, overview, replays, webhook_health
 from control.log_models import DeliveryDetail, DeliveryPage, Health, Overview, Resent
 from control.openapi import ALWAYS, BODY, body, problems, schema_of
+from control.parameters import PLAIN
 from control.replay_models import NewReplay, Preview, Previewed, Replay, ReplayPage
-from tocsin.http.problems import Fault, Problem
-
-
-async def no_query(request: Request) -> None:
-    """Refuse parameters where there are none: who wrote them expected something of them."""
-    for name in request.query_params:
-        fault = Fault(field=name[:100], reason="is no parameter of this")
-        raise Problem(400, "invalid_parameter", f"{fault.field}: {fault.reason}", errors=[fault])
-
-
-PLAIN: Final = [Depends(no_query)]
 
 
 def install(app: FastAPI) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from control.log_models import DeliveryItem, Moment, Text, WebhookId, Whose
+from control.log_models import DeliveryItem
+from control.parameters import Moment, Text, WebhookId, Whose
 from tocsin.jobs import DEFAULT_RATE_PER_S
 
 RATE_MAX_PER_S = 1_000.0

@@ -19,9 +19,9 @@ from sqlalchemy import Connection
 from control import asking, cursor, replay_preview
 from control.auth import Replaying
 from control.idempotency import IdempotencyKey
-from control.log_models import Paging
 from control.log_representation import item, moment
 from control.models import read
+from control.parameters import Paging
 from control.replay_models import NewReplay, Preview, ReplaySelection
 from control.replay_preview import Meant
 from control.services import Services

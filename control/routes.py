@@ -6,7 +6,6 @@ from fastapi import APIRouter, FastAPI
 
 from control import archive_routes, catalogue, keys, log_routes, rewrapping, trials, webhooks
 from control.key_models import CreatedKey, KeyPage, NewKey, Organization
-from control.log_routes import PLAIN
 from control.models import (
     EventTypes,
     Requests,
@@ -20,6 +19,7 @@ from control.models import (
     WebhookPage,
 )
 from control.openapi import ALWAYS, BODY, body, problems, schema_of
+from control.parameters import PLAIN
 from tocsin.wire.systems import Systems
 
 

@@ -16,9 +16,9 @@ from fastapi.responses import JSONResponse
 from control import changes, cursor, preconditions, trail
 from control.auth import Managing, Reading
 from control.directory import position
-from control.log_models import Paging
 from control.models import Rotation, WebhookChange, read
 from control.overtaken import CameSecond
+from control.parameters import Paging
 from control.preconditions import etag
 from control.registration import Registration, registration, secret_faults
 from control.representation import created, documented, shown
