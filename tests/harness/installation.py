@@ -52,6 +52,14 @@ class Servers(Protocol):
     def registry(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The Kafka of one stack and the registry of another."""
+
+    kafka: str
+    registry: str
+
+
 @dataclass(slots=True)
 class Installation:
     """One installation.

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
 from consumers.ledger.batch import Batch, Entry, Taken, Told, Tried
+from tests.harness.installation import Installation
 from tocsin import deliveries
 from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source, Verdict
+from tocsin.errors import LedgerUnavailable
 from tocsin.kafka import pipeline
 from tocsin.kafka.reader import Part, Record
 from tocsin.kafka.registry import Registry
 from tocsin.kafka.topics import Topics
 from tocsin.kafka.writer import Outgoing
+from tocsin.ledger.store import Store
 
 ATTEMPTS = Part("tocsin.attempts", 0)
 NOW_MS = 1_790_000_000_000
@@ -144,3 +151,22 @@ class Scribe:
     def all(self, of: Sequence[Delivery]) -> list[Outgoing]:
         """Return the records of deliveries that succeed at once."""
         return [record for each in of for record in (self.told(each), self.tried(attempt(each)))]
+
+
+@contextmanager
+def log_of(own: Installation, url: str | None = None) -> Iterator[Store]:
+    """Open an installation's delivery log as the control API does."""
+    opened = Store(SecretStr(url) if url is not None else own.settings.ledger)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def count(store: Store, table: Any, *where: Any) -> int:
+    """Return how many rows there are; none while there is no log."""
+    try:
+        with store.reading() as connection:
+            return connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
+    except LedgerUnavailable:
+        return 0

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,84 +16,15 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from deploy.local.authority import Authority
 from deploy.local.stack import Stack
+from tests.harness.command import Tocsin
 from tests.harness.installation import Installation, installation
-from tocsin import deliveries
-from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source
-from tocsin.kafka import partitioner, pipeline
+from tests.harness.publishing import SYSTEM, TYPE
+from tests.harness.records import write_history
+from tocsin.kafka import partitioner
 from tocsin.kafka.writer import Outgoing
 from tocsin.wire.systems import load_systems
 
-COMMAND = Path(sys.executable).with_name("tocsin")
-SYSTEM, TYPE = "governlayer", "drift.alert"
 MISFIT = json.dumps({**load_systems()[SYSTEM].event_types[TYPE].example, "drift_score": "high"})
-
-
-@dataclass(frozen=True, slots=True)
-class Tocsin:
-    """The command, with the settings of one installation."""
-
-    made: Installation
-    home: Path
-    api_key: str | None = None
-    besides: Mapping[str, str] = field(default_factory=dict)
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment: this installation's settings and nothing of the caller's."""
-        settings = self.made.settings
-        known = {
-            "TOCSIN_KAFKA": settings.kafka,
-            "TOCSIN_REGISTRY": settings.registry,
-            "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
-            "TOCSIN_PARTITIONS": str(settings.partitions),
-            "TOCSIN_API": self.made.api_url,
-            "TOCSIN_ALLOW_HTTP": "true",
-            "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',
-        }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-        key = {"TOCSIN_API_KEY": self.api_key} if self.api_key else {}
-        return {**inherited, **known, **key, **self.besides}
-
-    def run(self, *arguments: str, stdin: str = "", code: int = 0, **environment: str) -> tuple[str, str]:
-        """Run a command to its end and return what it printed; AssertionError for another exit code."""
-        ended = subprocess.run(
-            [COMMAND, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=self.home,
-            env=self.environment() | environment,
-        )
-        assert ended.returncode == code, ended.stdout + ended.stderr
-        assert "Traceback" not in ended.stderr
-        return ended.stdout, ended.stderr
-
-    def json(self, *arguments: str) -> Any:
-        """Run a command with `--json` and return its document."""
-        return json.loads(self.run(*arguments, "--json")[0])
-
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Run a command that goes on until it is interrupted."""
-        process = subprocess.Popen(
-            [COMMAND, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.home,
-            env=self.environment(),
-            preexec_fn=_interruptible,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.communicate(timeout=10)
-
-
-def _interruptible() -> None:
-    """Take back what a shell does to commands in the background, which a test run may be: they ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="module")
@@ -119,75 +45,6 @@ def line(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout is not None
     document: dict[str, Any] = json.loads(process.stdout.readline())
     return document
-
-
-def delivery(number: int, subscription: str) -> Delivery:
-    """Return a delivery that differs from others by its number."""
-    event_id = f"e-{number}"
-    return Delivery(
-        delivery_id=str(deliveries.delivery_id("/test", TYPE, event_id, subscription)),
-        organization="acme",
-        subscription_id=subscription,
-        subscription_offset=0,
-        system=SYSTEM,
-        format=None,
-        event_id=event_id,
-        event_source="/test",
-        event_type=TYPE,
-        event_time=int(time.time() * 1000),
-        content_type="application/json",
-        headers=(("User-Agent", "Test/1.0"),),
-        body=b'{"event":"drift.alert","number":%d}' % number,
-    )
-
-
-def write_history(
-    made: Installation,
-    subscription: str,
-    count: int,
-    *,
-    reason: str = "exhausted",
-    first_in: int = -1,
-) -> list[Delivery]:
-    """Write deliveries that failed once, were tried again, and died: two attempts and a dead letter each.
-
-    Args:
-        first_in: Partition of the first attempts; their key's own when -1.
-    """
-    topics = made.topics
-    encode = pipeline.encoder(made.registry, topics, "delivery")
-    encode_attempt = pipeline.encoder(made.registry, topics, "attempt")
-    made_up = [delivery(number, subscription) for number in range(count)]
-    key, records = subscription.encode(), list[Outgoing]()
-    for each in made_up:
-        first = Progress()
-        second = first.hop(attempt=1, last_status=503, last_error="503 Service Unavailable")
-        dead = second.hop(attempt=2, last_status=500, last_error="500 Internal Server Error")
-        decisions = [
-            Decision("retry", "5s", second),
-            Decision("dead_letter", None, dead, reason, "subscriber"),
-        ]
-        for progress, decision in zip((first, second), decisions, strict=True):
-            source = Source(topics.deliveries, 0, 0)
-            attempt = Attempt(each, progress, decision, source, each.event_time, 12.5, True, "http://h/", 503)
-            headers = deliveries.decision_headers(
-                deliveries.identity(each.delivery_id, progress), source, decision
-            )
-            record = encode_attempt(deliveries.attempt_record(attempt))
-            where = first_in if progress is first else -1
-            records.append(Outgoing(topics.attempts, key, record, headers, partition=where))
-        headers = [
-            ("ce_type", TYPE.encode()),
-            ("ce_id", each.event_id.encode()),
-            ("ce_organization", b"acme"),
-            ("tocsin_delivery_id", each.delivery_id.encode()),
-            ("tocsin_reason", reason.encode()),
-            ("tocsin_fault", b"subscriber"),
-            *deliveries.progress_headers(dead),
-        ]
-        records.append(Outgoing(topics.dlq, key, encode(deliveries.to_record(each)), headers))
-    made.write(*records)
-    return made_up
 
 
 def test_published_example_is_acknowledged(tocsin: Tocsin) -> None:

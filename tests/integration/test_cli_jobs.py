@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 
 from tests.harness.command import Command
 from tests.harness.installation import Installation
-from tests.integration.test_cli import write_history
-from tests.integration.test_jobs import reach
-from tocsin.kafka.quarantine import Quarantine
-from tocsin.kafka.reader import Record
+from tests.harness.jobs import reach
+from tests.harness.records import set_aside, write_history
 from tocsin.kafka.topics import MESSAGE_MAX_BYTES
-from tocsin.kafka.writer import Writer
 from tocsin.wire.systems import load_systems
-
-
-def set_aside(own: Installation, value: bytes) -> None:
-    """Set a record aside, as the router does."""
-    writer, done = Writer(own.settings), threading.Event()
-    try:
-        Quarantine(writer, own.registry, own.topics, "router").put(
-            Record(
-                topic=own.topics.events("governlayer"),
-                partition=0,
-                offset=7,
-                epoch=0,
-                key=b"acme",
-                value=value,
-                headers=[("ce_type", b"drift.alert"), ("ce_organization", b"acme")],
-                timestamp_ms=1_795_255_200_000,
-            ),
-            "unknown magic byte 0x07",
-            done.set,
-        )
-        assert done.wait(10.0)
-    finally:
-        writer.close()
 
 
 def test_purge_asks_twice_and_jobs_are_steered_and_all_of_it_is_audited(own: Installation) -> None:

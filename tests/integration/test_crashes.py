@@ -24,11 +24,10 @@ from deploy.local.demo.receiver import Answer, Received
 from deploy.local.stack import Stack
 from tests.harness.crash import await_death, doomed, hasten
 from tests.harness.installation import Api, Installation, header, installation
+from tests.harness.jobs import ask, finished
 from tests.harness.receiver import Receiver
-from tests.integration.test_delay import waiting
-from tests.integration.test_gateway import crash_gateway
-from tests.integration.test_ledger import crash_ledger
-from tests.integration.test_replay import ask, deliveries_of, finished, letter
+from tests.harness.records import deliveries_of, letter, waiting
+from tests.integration.crash_cases import crash_gateway, crash_ledger
 from tocsin import Publisher, deliveries, failpoints, tiers
 from tocsin.deliveries import Progress
 from tocsin.kafka.writer import Outgoing

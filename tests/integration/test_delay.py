@@ -10,26 +10,12 @@ from confluent_kafka import Message
 
 from deploy.local.stack import Stack
 from tests.harness.installation import Installation, header, installation
+from tests.harness.records import waiting
 from tocsin import tiers
-from tocsin.deliveries import Progress, progress_headers, read_progress
+from tocsin.deliveries import Progress, read_progress
 from tocsin.kafka.writer import Outgoing
 
 SHORTEST_MS = tiers.seconds(tiers.SHORTEST) * 1000
-
-
-def waiting(own: Installation, tier: str, name: str, progress: Progress) -> Outgoing:
-    """Return a record that waits in a tier, as the delivery program writes it."""
-    return Outgoing(
-        own.topics.delay(tier),
-        b"sub-" + name.encode(),
-        b"the value of " + name.encode(),
-        [
-            ("ce_id", name.encode()),
-            ("traceparent", b"00-11-22-01"),
-            ("tocsin_delivery_id", name.encode()),
-            *progress_headers(progress),
-        ],
-    )
 
 
 def by_delivery(messages: Sequence[Message]) -> dict[str, Message]:

@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from tests.harness.installation import Installation, header, probes_of
+from tests.harness.publishing import SYSTEM, publish, subscribe, subscription
 from tests.harness.waiting import until
-from tests.integration.test_router import SYSTEM, publish, subscribe, subscription
 from tocsin import lifecycle
 from tocsin.kafka import clients, topics
 from tocsin.lifecycle import Stop

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,20 +13,12 @@ import pytest
 from deploy.local import settings as local_settings
 from deploy.local.stack import Stack
 from tests.harness.cluster import cluster
-from tests.harness.crash import await_death, doomed
-from tests.harness.installation import Installation, header, installation
+from tests.harness.installation import Assembled, Installation, header, installation
+from tests.harness.posting import DATA, ORGANIZATION, event, post, publishers_key, stored_ids
 from tocsin.client import Client
 from tocsin.kafka.codec import Decoder
 from tocsin.wire.systems import load_systems
 
-PATH = "/v1/events"
-ORGANIZATION = "acme"
-DATA: dict[str, Any] = {
-    "system_name": "bot",
-    "drift_score": 0.87,
-    "decision": "ESCALATE",
-    "ledger_hash": "sha256:a1",
-}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -42,69 +30,10 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
         yield made
 
 
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """Kafka and registry, of different stacks."""
-
-    kafka: str
-    registry: str
-
-
 @pytest.fixture(scope="module")
 def key(world: Installation) -> str:
     """A publisher's key that counts."""
     return publishers_key(world)
-
-
-def publishers_key(world: Installation) -> str:
-    """Make a key, and return once it counts."""
-    text = world.api_key("governlayer", ORGANIZATION, ("publish",))
-    until = time.monotonic() + 5.0
-    while httpx.post(world.gateway_url + PATH, headers={"X-API-Key": text}).status_code == 401:
-        assert time.monotonic() < until, "the key does not count after 5 s"
-    return text
-
-
-def post(world: Installation, key: str, body: Any, **headers: str) -> httpx.Response:
-    """Publish."""
-    whole = {"X-API-Key": key, "Content-Type": "application/json", **headers}
-    return httpx.post(world.gateway_url + PATH, content=json.dumps(body), headers=whole, timeout=15.0)
-
-
-def event(event_id: str, **attributes: Any) -> dict[str, Any]:
-    """Return an event as a caller sends it."""
-    return {"id": event_id, "source": "/monitor", "type": "drift.alert", "data": DATA, **attributes}
-
-
-def stored_ids(world: Installation) -> list[str | None]:
-    """Return the ids of every event in the log."""
-    return [header(message, "ce_id") for message in world.read(world.topics.events("governlayer"))]
-
-
-def crash_gateway(own: Installation, point: str, hit: int) -> None:
-    """What was answered with 202 is in the log, and so is what its caller was not told of; that is sent again."""
-    victim = doomed(own, "gateway", point, hit)
-    key = publishers_key(own)
-    wanted = [f"e-{number}" for number in range(2 * hit)]
-    accepted: list[str] = []
-
-    def publish(event_id: str) -> None:
-        with suppress(httpx.TransportError):
-            if post(own, key, event(event_id)).status_code == 202:
-                accepted.append(event_id)
-
-    with ThreadPoolExecutor(8) as posters:
-        list(posters.map(publish, wanted))
-    await_death(victim)
-    assert 0 < len(accepted) < hit
-    stored = stored_ids(own)
-    assert set(accepted) < set(stored)
-    assert len(stored) >= hit
-    own.another("gateway")
-    publishers_key(own)
-    with ThreadPoolExecutor(8) as posters:
-        list(posters.map(publish, sorted(set(wanted) - set(accepted))))
-    assert set(accepted) == set(wanted) == set(stored_ids(own))
 
 
 def test_accepted_event_is_in_the_log_as_a_publishers_is(world: Installation, key: str) -> None:
@@ -182,7 +111,7 @@ def test_nothing_is_accepted_while_the_broker_cannot_be_reached(stack: Stack, tm
     """The first caller waits for as long as there is hope; then it is known, and nobody waits."""
     with (
         cluster(tmp_path / "kafka", local_settings.load().lib) as broker,
-        installation(Servers(broker.kafka, stack.registry), tmp_path, partitions=1) as world,
+        installation(Assembled(broker.kafka, stack.registry), tmp_path, partitions=1) as world,
     ):
         (way,) = broker.proxies
         world.another("gateway", TOCSIN_KAFKA=broker.detour)

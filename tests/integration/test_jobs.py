@@ -12,11 +12,12 @@ from control import newest
 from tests.harness.command import Command
 from tests.harness.crash import await_death, doomed, hasten
 from tests.harness.installation import Installation, header
-from tests.integration.test_replay import ask, deliveries_of, letter, replayed
-from tocsin import Publisher, deliveries, jobs
+from tests.harness.jobs import ask, reach
+from tests.harness.records import deliveries_of, letter, replayed
+from tocsin import Publisher, deliveries
 from tocsin.deliveries import Attempt, Decision, Delivery, Progress, Source, Verdict
-from tocsin.jobs import ENDED, JobControl, ReplayProgress, State, Wanted
-from tocsin.kafka import clients, groups, jobrows, pipeline, snapshot
+from tocsin.jobs import ENDED, JobControl, Wanted
+from tocsin.kafka import clients, groups, pipeline, snapshot
 from tocsin.kafka.jobrows import JobRows
 from tocsin.kafka.writer import Outgoing
 from tocsin.selection import Selection
@@ -24,21 +25,6 @@ from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import load_systems
 
 LETTERS = 100_000
-
-
-def reach(own: Installation, job: str, *states: State, timeout_s: float = 40.0) -> ReplayProgress:
-    """Return the first progress of a job in one of these states."""
-    row = jobrows.reader(own.registry)
-
-    def wanted(message: Message) -> bool:
-        if message.key() != jobs.progress_key(job).encode():
-            return False
-        progress = row(message)
-        return isinstance(progress, ReplayProgress) and progress.state in states
-
-    progress = row(own.wait_for(own.topics.jobs, wanted, timeout_s=timeout_s)[0])
-    assert isinstance(progress, ReplayProgress)
-    return progress
 
 
 def steer(own: Installation, job: str, wanted: Wanted) -> None:

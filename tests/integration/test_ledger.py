@@ -5,48 +5,22 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from consumers.ledger.rebuild import refuse_while_running
 from deploy.local.settings import CHECKOUT
-from tests.harness.crash import await_death, doomed, hasten
-from tests.harness.installation import Installation, header
-from tests.harness.logbook import Scribe, attempt, delivery
-from tests.harness.postgres import postgres
+from tests.harness.installation import Installation
+from tests.harness.logbook import Scribe, attempt, count, delivery, log_of
 from tests.harness.waiting import until
 from tocsin.deliveries import Progress
-from tocsin.errors import ConfigurationError, LedgerUnavailable
-from tocsin.kafka.writer import Outgoing
+from tocsin.errors import ConfigurationError
 from tocsin.ledger.store import Store, delay_ms
 from tocsin.ledger.tables import attempts, deliveries, health, minutes
 
 WITHIN_S = 30.0
-
-
-@contextmanager
-def log_of(own: Installation, url: str | None = None) -> Iterator[Store]:
-    """Open an installation's delivery log as the control API does."""
-    opened = Store(SecretStr(url) if url is not None else own.settings.ledger)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def count(store: Store, table: Any, *where: Any) -> int:
-    """Return how many rows there are; none while there is no log."""
-    try:
-        with store.reading() as connection:
-            return connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
-    except LedgerUnavailable:
-        return 0
 
 
 def content(store: Store) -> dict[str, list[Any]]:
@@ -59,42 +33,6 @@ def content(store: Store) -> dict[str, list[Any]]:
         return {
             name: sorted(map(tuple, connection.execute(query)), key=repr) for name, query in queries.items()
         }
-
-
-def _counted(store: Store) -> int:
-    with store.reading() as connection:
-        return int(connection.execute(select(func.sum(minutes.c.delivered))).scalar() or 0)
-
-
-def crash_ledger(own: Installation, point: str, hit: int) -> None:
-    """On PostgreSQL: one ledger dies, two go on; no try counts twice, and what cannot be read holds nothing up."""
-    hasten(own, "ledger")
-    scribe = Scribe(own.registry, own.topics)
-    made = [delivery(f"e{n}", f"wh_{n % 8}") for n in range(120)]
-    with postgres() as server:
-        own.fleet.environment = {**own.fleet.environment, "TOCSIN_LEDGER": server.database()}
-        victim = doomed(own, "ledger", point, hit)
-        with log_of(own, own.fleet.environment["TOCSIN_LEDGER"]) as log:
-            own.write(*scribe.all(made[:40]))
-            until(lambda: count(log, attempts) > 0, WITHIN_S, "nothing is projected")
-            own.write(Outgoing(own.topics.attempts, b"wh_1", b"poison"), *scribe.all(made[40:80]))
-            await_death(victim)
-            own.another("ledger")
-            own.another("ledger")
-            nul = replace(made[0], delivery_id="nul", event_id="a\0b")
-            own.write(*scribe.all(made[80:]), scribe.tried(attempt(nul)), scribe.tried(attempt(made[3])))
-            until(lambda: count(log, attempts) == 121, WITHIN_S, "attempts are missing")
-            whole = deliveries.c.body.is_not(None)
-            until(lambda: count(log, deliveries, whole) == 120, WITHIN_S, "bodies are missing")
-            assert _counted(log) == 121
-            with log.reading() as connection:
-                cleaned = connection.execute(
-                    select(deliveries.c.event_id).filter_by(delivery_id="nul")
-                ).scalar()
-            assert cleaned == "a\N{REPLACEMENT CHARACTER}b"
-            (set_aside,) = own.wait_for(own.topics.quarantine, lambda message: True)
-            assert header(set_aside, "tocsin_reason") == "unknown magic byte 0x70"
-        own.fleet.stop()
 
 
 def test_log_is_rebuilt_as_it_was_and_announces_nothing_again(own: Installation) -> None:

@@ -10,8 +10,8 @@ from standardwebhooks import Webhook
 from deploy.local.demo.receiver import Received
 from tests.harness.installation import Api, Installation, await_effect
 from tests.harness.receiver import Receiver
+from tests.harness.records import set_aside
 from tests.harness.waiting import until
-from tests.integration.test_cli_jobs import set_aside
 from tocsin import Publisher
 from tocsin.deliveries import Progress, progress_headers
 from tocsin.kafka.writer import Outgoing

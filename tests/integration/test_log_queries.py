@@ -11,8 +11,7 @@ from sqlalchemy import insert, text
 from control import log_counts, log_search, replay_preview
 from control.log_search import Search
 from control.replay_preview import Meant
-from tests.unit.control.log_world import HOOK, dead
-from tests.unit.control.test_log_search import ROWS, SEARCHED, plan
+from tests.unit.control.log_world import HOOK, ROWS, SEARCHED, dead, plan
 from tests.unit.control.world import NOW_MS
 from tocsin.ledger.store import Store
 from tocsin.ledger.tables import deliveries

@@ -21,10 +21,9 @@ from deploy.local import settings as local_settings
 from deploy.local.stack import Stack
 from tests.harness.command import Command
 from tests.harness.guarded import Guarded, guarded, unsigned_token
-from tests.harness.installation import Api, Installation, await_effect, installation
+from tests.harness.installation import Api, Assembled, Installation, await_effect, installation
 from tests.harness.receiver import Receiver
 from tests.harness.waiting import until
-from tests.integration.test_gateway import Servers
 from tocsin import Publisher
 from tocsin import settings as settings_module
 from tocsin.kafka import clients
@@ -46,7 +45,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> Iterator[G
 def world(broker: Guarded, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation whose topics are made, whose users may do what the command says, and nothing runs."""
     home = tmp_path_factory.mktemp("world")
-    with installation(Servers(broker.kafka, stack.registry), home, partitions=2) as made:
+    with installation(Assembled(broker.kafka, stack.registry), home, partitions=2) as made:
         broker.grant(Command(made).json("topics", "acls", "--principal", "User:{program}"))
         yield made
 

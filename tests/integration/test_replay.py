@@ -2,86 +2,16 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
 
 import pytest
-from confluent_kafka import Message
 
 from tests.harness.installation import Installation, header
-from tocsin import jobs
-from tocsin.deliveries import Progress, progress_headers, read_progress
-from tocsin.jobs import Kind, ReplayProgress, ReplayRequest
-from tocsin.kafka import pipeline, snapshot
-from tocsin.kafka.jobrows import JobRows
-from tocsin.kafka.writer import Outgoing
+from tests.harness.jobs import ask, finished
+from tests.harness.records import deliveries_of, letter, replayed
+from tocsin.deliveries import Progress, read_progress
+from tocsin.kafka import snapshot
 from tocsin.selection import Selection
-
-
-def letter(
-    own: Installation, delivery_id: str, subscription: str = "s", reason: str = "exhausted"
-) -> Outgoing:
-    """Return a dead letter, as the delivery program writes it."""
-    return Outgoing(
-        own.topics.dlq,
-        subscription.encode(),
-        b"the value of " + delivery_id.encode(),
-        [
-            ("ce_id", b"e-" + delivery_id.encode()),
-            ("traceparent", b"00-11-22-01"),
-            ("tocsin_delivery_id", delivery_id.encode()),
-            *progress_headers(Progress(step=6, attempt=5, last_status=500, last_error="HTTP 500")),
-            ("tocsin_reason", reason.encode()),
-            ("tocsin_source", b"somewhere/0/0"),
-            ("__connect.errors.topic", b"somewhere"),
-        ],
-    )
-
-
-def ask(
-    own: Installation,
-    selection: Selection | None = None,
-    rate_per_s: float = 10_000.0,
-    kind: Kind = "replay",
-    target: str | None = None,
-    end_offsets: Mapping[str, int] | None = None,
-) -> str:
-    """Ask for a job and return its name."""
-    job = f"r{uuid.uuid4().hex[:8]}"
-    now_ms = int(time.time() * 1000)
-    request = ReplayRequest(
-        job,
-        "tests",
-        now_ms,
-        selection or Selection(),
-        rate_per_s=rate_per_s,
-        kind=kind,
-        target=target,
-        end_offsets=end_offsets or {},
-    )
-    own.write(JobRows(own.registry, own.topics).request(request))
-    return job
-
-
-def finished(own: Installation, job: str, timeout_s: float = 40.0) -> ReplayProgress:
-    """Return a job's last progress, once it says that the job is over."""
-    decode = pipeline.decoder(own.registry, "replay_progress")
-
-    def read(message: Message) -> ReplayProgress:
-        return jobs.progress_from_record(decode(message.value()).record)
-
-    def over(message: Message) -> bool:
-        return message.key() == jobs.progress_key(job).encode() and read(message).state != "running"
-
-    return read(own.wait_for(own.topics.jobs, over, timeout_s=timeout_s)[0])
-
-
-def replayed(own: Installation, subscription: str | None = None) -> list[Message]:
-    """Return what was replayed, of one subscription or of all."""
-    found = own.read(own.topics.redeliveries)
-    return [message for message in found if subscription is None or message.key() == subscription.encode()]
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +19,6 @@ def replaying(bare: Installation) -> Installation:
     """An installation with a replay program, for tests that kill nothing; each has its own subscriptions."""
     bare.start("replay")
     return bare
-
-
-def deliveries_of(messages: Sequence[Message]) -> Counter[str]:
-    """Return how often each delivery stands among records."""
-    return Counter(header(message, "tocsin_delivery_id") or "" for message in messages)
 
 
 def test_letters_meant_are_replayed_unchanged_and_no_others(replaying: Installation) -> None:

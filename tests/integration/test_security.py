@@ -28,10 +28,10 @@ from deploy.local.demo.verification import DOCUMENTED
 from deploy.local.programs import MODULES
 from deploy.local.stack import Stack
 from tests.harness.collector import Collector
+from tests.harness.command import Tocsin
 from tests.harness.installation import Api, Installation, await_effect, free_port, installation, probes_of
 from tests.harness.receiver import Receiver
 from tests.harness.waiting import until
-from tests.integration.test_cli import Tocsin
 from tocsin import Publisher, keys, secrets, subscriptions
 from tocsin.kafka import clients, pipeline
 from tocsin.subscriptions import Subscription, all_sealed

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.json_values import JSON, SCALARS
 from tocsin import filters
 from tocsin.errors import FilterInvalid
 from tocsin.events import Event
@@ -201,13 +202,6 @@ def test_text_that_holds_no_filters_is_refused(text: str) -> None:
         filters.predicate(text)
 
 
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=4)
-)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -309,20 +303,6 @@ def test_negation_turns_all_into_any_and_back(parts: list[Any], event: Event, da
     for one, other in (("all", "any"), ("any", "all")):
         expected = passes({"not": {one: parts}}, event=event, data=data)
         assert passes({other: negated}, event=event, data=data) is expected
-
-
-JSON = st.recursive(
-    SCALARS | st.sampled_from(["exact", "type"]),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from([*filters.DIALECTS, "type", "data.a", "sql", ""]) | st.text(max_size=5),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=20,
-)
 
 
 @settings(deadline=None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.test_selection import LETTER
+from tests.unit.samples import LETTER
 from tocsin import purges
 from tocsin.jobs import Job, Kind, ReplayProgress, ReplayRequest, State
 from tocsin.purges import Purge

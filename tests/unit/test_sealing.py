@@ -9,23 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.samples import OLD, PLAIN, SYSTEMS, TOPIC
 from tocsin import sealing, secrets, subscriptions
 from tocsin.errors import ConfigurationError, NoSecret
 from tocsin.secrets import Keyring
 from tocsin.subscriptions import StoredSecret, Subscription, all_sealed
-from tocsin.wire.systems import load_systems
 
-TOPIC: Final = "tocsin.subscriptions"
-SYSTEMS: Final = load_systems()
 OWN: Final = SYSTEMS.wire_format("governlayer", None)
 SLACK: Final = SYSTEMS.wire_format("governlayer", "slack")
-OLD: Final = secrets.parse_keyring("test", secrets.new_key_line("old"))
 NEW: Final = Keyring("new", {**secrets.parse_keyring("test", secrets.new_key_line("new")).keys, **OLD.keys})
 NOW_MS: Final = 1_000
 
-PLAIN: Final = Subscription(
-    "wh_1", "acme", "governlayer", "https://example.com/hook", ("*",), 0, 0, 0, headers={"X-Token": "canary"}
-)
 CHAT: Final = replace(PLAIN, url="https://hooks.slack.com/services/canary", format="slack")
 
 

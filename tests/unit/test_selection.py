@@ -6,27 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tocsin.deadletters import DeadLetter
+from tests.unit.samples import LETTER
 from tocsin.deliveries import Progress
 from tocsin.selection import Selection, given, matches
-
-LETTER = DeadLetter(
-    partition=0,
-    offset=0,
-    timestamp_ms=1_000,
-    delivery_id="d",
-    subscription_id="s",
-    organization="acme",
-    event_type="drift.alert",
-    event_id="e",
-    reason="exhausted",
-    fault="subscriber",
-    progress=Progress(attempt=5, last_status=500, last_error="HTTP 500"),
-    source=None,
-    value=b"v",
-    headers=[],
-    system="driftguard",
-)
 
 
 @pytest.mark.parametrize(

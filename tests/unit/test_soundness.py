@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
 from control.representation import shown
-from tests.unit.test_sealing import OLD, PLAIN, SYSTEMS, TOPIC
+from tests.unit.samples import OLD, PLAIN, SYSTEMS, TOPIC
 from tocsin import deliveries, events, soundness, subscriptions
 from tocsin.deliveries import Delivery
 from tocsin.destinations import Policy

@@ -6,15 +6,19 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tests.unit.control.log_world import HOOK, delivery_id
-from tests.unit.control.world import NOW_MS
+from control.directory import Directory
+from tests.unit.control.calls import register
+from tests.unit.control.log_world import HOOK, Logbook, dead, delivery_id, tried
+from tests.unit.control.world import NOW_MS, MemoryArchive, MemoryJobs
 from tocsin.audit import Entry
 from tocsin.deadletters import DeadLetter
 from tocsin.deliveries import Progress
 from tocsin.events import Event
 from tocsin.intake import Arrived
+from tocsin.jobs import ReplayRequest
 from tocsin.missed import Fate, Looked
 from tocsin.quarantined import Quarantined
+from tocsin.selection import Selection
 from tocsin.wire.systems import System, load_systems
 
 _SYSTEM: Final[System] = next(iter(load_systems().values()))
@@ -86,3 +90,14 @@ def quarantined(number: int, **changes: Any) -> Quarantined:
         "headers": (("ce_organization", b"acme"), ("ce_id", b"e-1")),
     }
     return Quarantined(**fields | changes)
+
+
+def furnish(book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive) -> None:
+    """Give `acme` one of everything."""
+    register(directory)
+    archive.letters.append(letter(1, error="canary"))
+    archive.missed[HOOK] = [looked(1, event_id="canary")]
+    archive.audit.append(change(1, why="canary"))
+    archive.records.append(quarantined(1, reason="canary"))
+    book.write(dead(1, last_error="canary"), tried(1, error="canary"))
+    jobs.request(ReplayRequest("rpl-1", "cli:ann", NOW_MS, Selection(organization="acme"), why="canary"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import SecretStr
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from tests.unit.control.world import NOW_MS
 from tocsin import deliveries as delivery_values
@@ -166,3 +166,59 @@ def _address(file: Path) -> SecretStr:
 
 
 _TABLES: Final = {each.name: each for each in (deliveries, attempts, minutes, health)}
+
+_ERROR = "Connection refused: 100%_\\"
+ROWS = (
+    delivery(1),
+    delivery(2, event_type="drift.alert"),
+    delivery(3, subscription_id=OTHER_HOOK),
+    delivery(4, status="pending", attempts=0, last_status=None),
+    delivery(5, status="retrying", last_status=503, last_error="HTTP 503", fault="subscriber"),
+    dead(6),
+    dead(7, reason="overloaded", fault="tocsin", last_status=None, last_error=_ERROR),
+    dead(8, subscription_id=OTHER_HOOK, event_type="drift.alert"),
+    delivery(9, organization="rival"),
+    dead(10, organization="rival"),
+)
+SEARCHED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({}, "12345678"),
+    ({"webhook_id": OTHER_HOOK}, "38"),
+    ({"event_type": "drift.alert"}, "28"),
+    ({"event_type": "drift.alert", "webhook_id": OTHER_HOOK}, "8"),
+    ({"event_type": "drift.alert", "status": "dead"}, "8"),
+    ({"status": "pending"}, "4"),
+    ({"status": "retrying"}, "5"),
+    ({"status": "delivered"}, "123"),
+    ({"status": "dead"}, "678"),
+    ({"status": "dead", "webhook_id": OTHER_HOOK}, "8"),
+    ({"status": "delivered", "webhook_id": OTHER_HOOK}, "3"),
+    ({"reason": "overloaded"}, "7"),
+    ({"fault": "tocsin"}, "7"),
+    ({"fault": "subscriber"}, "568"),
+    ({"http_status": 200}, "123"),
+    ({"http_status": 500, "event_type": "drift.alert"}, "8"),
+    ({"text": "REFUSED"}, "7"),
+    ({"text": "100%_"}, "7"),
+    ({"text": "%"}, "7"),
+    ({"text": "_"}, "7"),
+    ({"text": "\\"}, "7"),
+    ({"text": "1__%"}, ""),
+    ({"since": NOW_MS - 3000}, "123"),
+    ({"until": NOW_MS - 3000}, "45678"),
+    ({"since": NOW_MS - 7000, "until": NOW_MS - 5000, "status": "dead"}, "67"),
+    ({"webhook_id": "wh_none"}, ""),
+)
+"""What is asked, and the ids of the events that are found among `ROWS`."""
+
+
+def plan(connection: Connection, query: Any) -> list[str]:
+    """Return the indexes that SQLite searches for a query; a scan or a sort of everything stands there as it is."""
+    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+    steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]
+    used = []
+    for step in steps:
+        if step.startswith("SEARCH"):
+            used.append(step.partition("INDEX ")[2].split(" ")[0])
+        elif "LAST TERM OF ORDER BY" not in step and "RIGHT PART OF ORDER BY" not in step:
+            used.append(step)
+    return used

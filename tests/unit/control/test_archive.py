@@ -22,9 +22,8 @@ from control.page import Spot
 from control.reading import GRACE_S, OWN_MAX, THREADS, Check, TopicReading
 from tests.unit.control import world
 from tests.unit.control.archive_world import change, letter, looked, quarantined
+from tests.unit.control.calls import as_key, register
 from tests.unit.control.log_world import HOOK, OTHER_HOOK
-from tests.unit.control.test_deliveries import register
-from tests.unit.control.test_webhooks import as_key
 from tests.unit.control.world import (
     NOW_MS,
     AwayTrail,

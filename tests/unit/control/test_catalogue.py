@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.testclient import TestClient
 
 from tests.unit.control import world
-from tests.unit.control.test_webhooks import as_key
+from tests.unit.control.calls import as_key
 
 
 def test_event_types_are_those_of_the_keys_system(api: TestClient) -> None:

@@ -13,24 +13,11 @@ from control.directory import Directory
 from control.overtaken import CameSecond
 from control.preconditions import etag, require
 from tests.unit.control import world
-from tests.unit.control.test_webhooks import PATH, as_key, create
+from tests.unit.control.calls import PATH, as_key, change, create, stored
 from tests.unit.control.world import AwayStore, MemoryStore, make_services
 from tocsin.http.problems import Problem
 from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import Systems
-
-
-def change(
-    api: TestClient, webhook_id: str, if_match: str | None = None, key: str = world.MANAGER, **fields: Any
-) -> Any:
-    headers = as_key(key) | ({"If-Match": if_match} if if_match is not None else {})
-    return api.patch(f"{PATH}/{webhook_id}", json=fields, headers=headers)
-
-
-def stored(directory: Directory, webhook_id: str) -> Subscription:
-    found = directory.get("acme", webhook_id)
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(

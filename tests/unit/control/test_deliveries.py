@@ -17,8 +17,8 @@ from control.directory import Directory
 from control.log import OPEN_MAX
 from control.log_representation import BODY_MAX_BYTES
 from tests.unit.control import world
+from tests.unit.control.calls import as_key, ask, create, register
 from tests.unit.control.log_world import HOOK, Logbook, dead, delivery, delivery_id, tried
-from tests.unit.control.test_webhooks import as_key, create
 from tests.unit.control.world import (
     NOW_MS,
     AwayOutbox,
@@ -30,14 +30,9 @@ from tests.unit.control.world import (
     no_log,
 )
 from tocsin.health import Health
-from tocsin.subscriptions import Subscription
 from tocsin.wire.systems import Systems
 
 PATH = "/v1/deliveries"
-
-
-def ask(api: TestClient, path: str = PATH, key: str = world.READER, **query: Any) -> Any:
-    return api.get(path, params=query, headers=as_key(key))
 
 
 def resend(api: TestClient, number: int = 1, repeat: str | None = None) -> Any:
@@ -45,20 +40,12 @@ def resend(api: TestClient, number: int = 1, repeat: str | None = None) -> Any:
     return api.post(f"{PATH}/{delivery_id(number)}/resend", headers=headers)
 
 
-def register(directory: Directory, **changes: Any) -> Subscription:
-    """Put the webhook in place that the log's rows are of."""
-    fields: dict[str, Any] = {"headers": {"X-Team": "canary-team"}, "offset": 7, **changes}
-    hook = Subscription(HOOK, "acme", "alpha", "https://example.com/now", ("*",), 0, 0, 0, **fields)
-    directory.update(HOOK, hook)
-    return hook
-
-
 def test_listing_shows_newest_first_and_every_page_once(logged: TestClient, book: Logbook) -> None:
     book.write(*(delivery(number) for number in range(5)), delivery(9, organization="rival"))
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     while True:
-        page = ask(logged, **query).json()
+        page = ask(logged, PATH, **query).json()
         seen += [each["event_id"] for each in page["data"]]
         if page["next"] is None:
             break
@@ -68,7 +55,7 @@ def test_listing_shows_newest_first_and_every_page_once(logged: TestClient, book
 
 def test_item_says_what_became_of_a_delivery(logged: TestClient, book: Logbook) -> None:
     book.write(dead(1, test=True, next_at=NOW_MS))
-    assert ask(logged).json()["data"] == [
+    assert ask(logged, PATH).json()["data"] == [
         {
             "id": delivery_id(1),
             "webhook_id": HOOK,
@@ -102,7 +89,7 @@ def test_listing_is_narrowed_by_what_is_asked(logged: TestClient, book: Logbook)
         ({"until": "2026-03-01T19:21:59.123Z"}, ["2"]),
     ]
     for query, events in narrowed:
-        answer = ask(logged, **query)
+        answer = ask(logged, PATH, **query)
         assert answer.status_code == 200, (query, answer.text)
         assert [each["event_id"] for each in answer.json()["data"]] == events, query
 
@@ -140,11 +127,11 @@ def test_cursor_of_another_organization_or_listing_is_400(logged: TestClient, bo
     create(logged)
     create(logged)
     cursors = [
-        ask(logged, limit=1).json()["next"],
+        ask(logged, PATH, limit=1).json()["next"],
         ask(logged, "/v1/webhooks", limit=1).json()["next"],
     ]
-    assert ask(logged, key=world.STRANGER, after=cursors[0]).status_code == 400
-    assert ask(logged, after=cursors[1]).status_code == 400
+    assert ask(logged, PATH, key=world.STRANGER, after=cursors[0]).status_code == 400
+    assert ask(logged, PATH, after=cursors[1]).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/v1/webhooks", "/api/v1/webhooks"])
@@ -412,10 +399,10 @@ def test_log_that_is_asked_too_much_refuses_at_once(systems: Systems, directory:
     made = make_services(systems, directory, MemoryStore(directory), log=no_log)
     for _ in range(OPEN_MAX):
         assert made.log._free.acquire(blocking=False)
-    answer = ask(TestClient(create_app(made)))
+    answer = ask(TestClient(create_app(made)), PATH)
     assert (answer.status_code, "too many" in answer.json()["detail"]) == (503, True)
     made.log._free.release()
-    assert "too many" not in ask(TestClient(create_app(made))).json()["detail"]
+    assert "too many" not in ask(TestClient(create_app(made)), PATH).json()["detail"]
 
 
 def test_every_question_gives_its_place_back(systems: Systems, directory: Directory, book: Logbook) -> None:

@@ -16,10 +16,9 @@ from control.app import create_app
 from control.data_paths import DeadEnd, follow
 from control.directory import Directory
 from tests.unit.control import world
-from tests.unit.control.test_changes import change, stored
-from tests.unit.control.test_webhooks import GOOD, PATH, as_key, create
+from tests.unit.control.calls import GOOD, PATH, as_key, change, create, stored
 from tests.unit.control.world import MemoryStore, make_services
-from tests.unit.test_filters import JSON
+from tests.unit.json_values import JSON
 from tocsin.wire.systems import System, Systems, load_systems
 
 SYSTEMS = load_systems()

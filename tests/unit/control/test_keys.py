@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from control.app import create_app
 from control.directory import Directory
 from tests.unit.control import world
-from tests.unit.control.test_webhooks import as_key
+from tests.unit.control.calls import as_key
 from tests.unit.control.world import AwayKeys, MemoryKeys, MemoryStore, make_services
 from tocsin import keys
 from tocsin.wire.systems import Systems

@@ -8,13 +8,10 @@ from starlette.testclient import TestClient
 
 from control.directory import Directory
 from tests.unit.control import world
-from tests.unit.control.archive_world import change, letter, looked, quarantined
-from tests.unit.control.log_world import HOOK, Logbook, dead, delivery_id, tried
-from tests.unit.control.test_deliveries import register
-from tests.unit.control.test_webhooks import as_key
-from tests.unit.control.world import NOW_MS, MemoryArchive, MemoryJobs, MemoryOutbox
-from tocsin.jobs import ReplayRequest
-from tocsin.selection import Selection
+from tests.unit.control.archive_world import furnish
+from tests.unit.control.calls import as_key
+from tests.unit.control.log_world import HOOK, Logbook, delivery_id
+from tests.unit.control.world import MemoryArchive, MemoryJobs, MemoryOutbox
 
 _SELECTING: dict[str, Any] = {"selection": {}}
 RECOVERY: dict[str, Any] = {"webhook_id": HOOK, "since": "2026-03-01T00:00:00Z"}
@@ -49,17 +46,6 @@ SCOPED = {
     "admin": (world.ADMIN, world.MANAGER),
 }
 """Scope to a key that has it, and one that has another."""
-
-
-def furnish(book: Logbook, directory: Directory, jobs: MemoryJobs, archive: MemoryArchive) -> None:
-    """Give `acme` one of everything."""
-    register(directory)
-    archive.letters.append(letter(1, error="canary"))
-    archive.missed[HOOK] = [looked(1, event_id="canary")]
-    archive.audit.append(change(1, why="canary"))
-    archive.records.append(quarantined(1, reason="canary"))
-    book.write(dead(1, last_error="canary"), tried(1, error="canary"))
-    jobs.request(ReplayRequest("rpl-1", "cli:ann", NOW_MS, Selection(organization="acme"), why="canary"))
 
 
 def call(api: TestClient, method: str, path: str, body: Any, key: str | None) -> Any:

@@ -14,24 +14,17 @@ from sqlalchemy import Connection, create_engine, delete, insert
 from control import log_search
 from control.cursor import Position
 from control.log_search import Page, Search
-from tests.unit.control.log_world import OTHER_HOOK, Logbook, dead, delivery, delivery_id
-from tests.unit.control.world import NOW_MS
-from tocsin.ledger.tables import deliveries, metadata
-
-_ERROR = "Connection refused: 100%_\\"
-
-ROWS = (
-    delivery(1),
-    delivery(2, event_type="drift.alert"),
-    delivery(3, subscription_id=OTHER_HOOK),
-    delivery(4, status="pending", attempts=0, last_status=None),
-    delivery(5, status="retrying", last_status=503, last_error="HTTP 503", fault="subscriber"),
-    dead(6),
-    dead(7, reason="overloaded", fault="tocsin", last_status=None, last_error=_ERROR),
-    dead(8, subscription_id=OTHER_HOOK, event_type="drift.alert"),
-    delivery(9, organization="rival"),
-    dead(10, organization="rival"),
+from tests.unit.control.log_world import (
+    OTHER_HOOK,
+    ROWS,
+    SEARCHED,
+    Logbook,
+    dead,
+    delivery,
+    delivery_id,
+    plan,
 )
+from tocsin.ledger.tables import deliveries, metadata
 
 
 def found(book: Logbook, **asked: Any) -> list[str]:
@@ -40,37 +33,6 @@ def found(book: Logbook, **asked: Any) -> list[str]:
         page = log_search.find(connection, Search("acme", **asked), limit=250)
         assert page.next is None
         return [row.event_id for row in page.rows]
-
-
-SEARCHED: tuple[tuple[dict[str, Any], str], ...] = (
-    ({}, "12345678"),
-    ({"webhook_id": OTHER_HOOK}, "38"),
-    ({"event_type": "drift.alert"}, "28"),
-    ({"event_type": "drift.alert", "webhook_id": OTHER_HOOK}, "8"),
-    ({"event_type": "drift.alert", "status": "dead"}, "8"),
-    ({"status": "pending"}, "4"),
-    ({"status": "retrying"}, "5"),
-    ({"status": "delivered"}, "123"),
-    ({"status": "dead"}, "678"),
-    ({"status": "dead", "webhook_id": OTHER_HOOK}, "8"),
-    ({"status": "delivered", "webhook_id": OTHER_HOOK}, "3"),
-    ({"reason": "overloaded"}, "7"),
-    ({"fault": "tocsin"}, "7"),
-    ({"fault": "subscriber"}, "568"),
-    ({"http_status": 200}, "123"),
-    ({"http_status": 500, "event_type": "drift.alert"}, "8"),
-    ({"text": "REFUSED"}, "7"),
-    ({"text": "100%_"}, "7"),
-    ({"text": "%"}, "7"),
-    ({"text": "_"}, "7"),
-    ({"text": "\\"}, "7"),
-    ({"text": "1__%"}, ""),
-    ({"since": NOW_MS - 3000}, "123"),
-    ({"until": NOW_MS - 3000}, "45678"),
-    ({"since": NOW_MS - 7000, "until": NOW_MS - 5000, "status": "dead"}, "67"),
-    ({"webhook_id": "wh_none"}, ""),
-)
-"""What is asked, and the ids of the events that are found among `ROWS`."""
 
 
 def test_search_finds_what_fits_all_of_it_newest_first(book: Logbook) -> None:
@@ -149,19 +111,6 @@ def test_search_walks_down_the_index_it_means(
         ):
             if query is not None:
                 assert plan(connection, query) == [index]
-
-
-def plan(connection: Connection, query: Any) -> list[str]:
-    """Return the indexes that SQLite searches for a query; a scan or a sort of everything stands there as it is."""
-    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
-    steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]
-    used = []
-    for step in steps:
-        if step.startswith("SEARCH"):
-            used.append(step.partition("INDEX ")[2].split(" ")[0])
-        elif "LAST TERM OF ORDER BY" not in step and "RIGHT PART OF ORDER BY" not in step:
-            used.append(step)
-    return used
 
 
 _SEARCHES = st.builds(

@@ -14,9 +14,18 @@ from control.app import create_app
 from control.backlog import Backlog, Progress, Waiting, count
 from control.directory import Directory
 from tests.unit.control import world
-from tests.unit.control.log_world import HOOK, OTHER_HOOK, Logbook, counted, dead, delivery, known, tried
-from tests.unit.control.test_deliveries import ask, register
-from tests.unit.control.test_log_search import plan
+from tests.unit.control.calls import ask, register
+from tests.unit.control.log_world import (
+    HOOK,
+    OTHER_HOOK,
+    Logbook,
+    counted,
+    dead,
+    delivery,
+    known,
+    plan,
+    tried,
+)
 from tests.unit.control.world import NOW_MS, MemoryStore, make_services
 from tocsin.errors import KafkaUnavailable
 from tocsin.wire.systems import Systems

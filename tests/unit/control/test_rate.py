@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from control.app import create_app
 from control.directory import Directory
 from tests.unit.control import world
-from tests.unit.control.test_webhooks import PATH, as_key
+from tests.unit.control.calls import PATH, as_key
 from tests.unit.control.world import MemoryStore, make_services
 from tocsin.http.rate import WINDOW_S, Limiter, Window, spend
 from tocsin.wire.systems import Systems

@@ -14,10 +14,8 @@ from control.asking import OPEN_MAX
 from control.directory import Directory
 from control.replay_preview import Meant
 from tests.unit.control import world
-from tests.unit.control.log_world import HOOK, OTHER_HOOK, Logbook, dead, delivery, delivery_id
-from tests.unit.control.test_deliveries import register
-from tests.unit.control.test_log_search import plan
-from tests.unit.control.test_webhooks import as_key
+from tests.unit.control.calls import as_key, register
+from tests.unit.control.log_world import HOOK, OTHER_HOOK, Logbook, dead, delivery, delivery_id, plan
 from tests.unit.control.world import NOW_MS, MemoryJobs, MemoryStore, make_services
 from tocsin.errors import NotAcknowledged
 from tocsin.jobs import JobControl, ReplayProgress, ReplayRequest, State

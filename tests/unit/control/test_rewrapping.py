@@ -16,8 +16,8 @@ from control.log import Log
 from control.overtaken import CameSecond
 from control.services import Services
 from tests.unit.control import world
+from tests.unit.control.calls import as_key, create
 from tests.unit.control.log_world import HOOK, Logbook, delivery, delivery_id
-from tests.unit.control.test_webhooks import as_key, create
 from tests.unit.control.world import AwayStore, MemoryStore, MemoryTrail, make_services
 from tocsin import secrets
 from tocsin.errors import NotAcknowledged

@@ -11,7 +11,7 @@ from control.app import create_app
 from control.changes import SECRETS_MAX, rotated
 from control.directory import Directory
 from tests.unit.control import world
-from tests.unit.control.test_webhooks import PATH, as_key, create
+from tests.unit.control.calls import PATH, as_key, create
 from tests.unit.control.world import NOW_MS, MemoryStore, make_services
 from tocsin.http.problems import Problem
 from tocsin.subscriptions import StoredSecret, Subscription, live_secrets

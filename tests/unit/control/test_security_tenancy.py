@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from control.app import create_app
 from control.directory import Directory
 from tests.unit.control import world
+from tests.unit.control.archive_world import furnish
+from tests.unit.control.calls import as_key
 from tests.unit.control.log_world import HOOK, Logbook, delivery_id
-from tests.unit.control.test_log_routes import furnish
-from tests.unit.control.test_webhooks import as_key
 from tests.unit.control.world import (
     NOW_MS,
     MemoryArchive,

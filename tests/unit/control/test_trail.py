@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from control.app import create_app
 from control.directory import Directory
 from tests.unit.control import world
-from tests.unit.control.test_webhooks import PATH, as_key, create
+from tests.unit.control.calls import PATH, as_key, create
 from tests.unit.control.world import AwayTrail, MemoryStore, MemoryTrail, make_services
 from tocsin import audit, keys
 from tocsin.wire.systems import Systems

@@ -14,7 +14,7 @@ from control.app import create_app
 from control.directory import Directory
 from control.trials import chosen, made
 from tests.unit.control import world
-from tests.unit.control.test_webhooks import PATH, as_key, create
+from tests.unit.control.calls import PATH, as_key, create
 from tests.unit.control.world import AwayOutbox, MemoryOutbox, MemoryStore, make_services
 from tests.unit.wire.samples import DATA
 from tocsin import deliveries

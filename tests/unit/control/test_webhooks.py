@@ -11,23 +11,10 @@ from starlette.testclient import TestClient
 from control.app import create_app
 from control.directory import Directory
 from tests.unit.control import world
+from tests.unit.control.calls import GOOD, PATH, as_key, create
 from tests.unit.control.world import AwayStore, MemoryStore, make_services
 from tocsin.http.bodies import BODY_MAX_BYTES
 from tocsin.wire.systems import Systems
-
-PATH = "/v1/webhooks"
-GOOD: dict[str, Any] = {"url": "https://example.com/hook", "events": ["drift.alert"]}
-
-
-def as_key(key: str) -> dict[str, str]:
-    return {"X-API-Key": key}
-
-
-def create(api: TestClient, key: str = world.MANAGER, path: str = PATH, **fields: Any) -> dict[str, Any]:
-    answer = api.post(path, json={**GOOD, **fields}, headers=as_key(key))
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 def test_creation_answers_everything_once(api: TestClient) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from consumers.replay.letters import Retarget, bounded
-from tests.unit.test_selection import LETTER
+from tests.unit.samples import LETTER
 from tocsin import deliveries
 from tocsin.deliveries import Delivery
 from tocsin.errors import RegistryUnavailable
