@@ -122,7 +122,7 @@ def from_record(record: Mapping[str, Any]) -> Delivery:
     if not _UUID.match(record["delivery_id"]):
         raise Undecodable("the delivery id is not a UUID")
     known = {name: record[name] for name in Delivery.__slots__}
-    known["headers"] = tuple((header["name"], header["value"]) for header in record["headers"])
+    known["headers"] = tuple([(header["name"], header["value"]) for header in record["headers"]])
     unfit = carried_headers.fault([("content-type", record["content_type"]), *known["headers"]])
     if unfit is not None:
         raise Undecodable(unfit)
@@ -145,13 +145,24 @@ def progress_headers(progress: Progress) -> list[tuple[str, bytes]]:
     return [(name, value.encode("utf-8", "replace")) for name, value in values if value is not None]
 
 
+_PROGRESS_NAMES: Final = frozenset(
+    name for name, _ in progress_headers(Progress("r", 1, 1, 1, 1, 1, 1, "e", test=True))
+)
+
+
 def read_progress(headers: Headers | None) -> Progress:
     """Read a progress from a record's headers; they are not trusted, so numbers are clipped.
 
     Raises:
         Undecodable: A header that decides about identity or schedule is not what it should be.
     """
-    found = {name: value for name, value in headers or () if name.startswith("tocsin_") and value is not None}
+    return _progress(tuple([pair for pair in headers or () if pair[0] in _PROGRESS_NAMES]))
+
+
+@lru_cache(maxsize=16)
+def _progress(headers: tuple[tuple[str, bytes | None], ...]) -> Progress:
+    # What is tried for the first time says the same in every record.
+    found = {name: value for name, value in headers if value is not None}
     return Progress(
         run=_text(found, "tocsin_run", 64) or LIVE_RUN,
         step=_number(found, "tocsin_step", _COUNT_MAX) or 0,

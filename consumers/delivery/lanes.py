@@ -37,7 +37,7 @@ class Waiting(Protocol):
     def live(self) -> bool: ...
 
     @property
-    def crowd(self) -> Hashable:
+    def part(self) -> Hashable:
         """The partition whose window it fills."""
 
 
@@ -45,41 +45,41 @@ W = TypeVar("W", bound=Waiting)
 
 
 class _Queues(Generic[W]):
-    """First in, first out within each crowd; crowds take turns. One endpoint's work is one crowd, nearly always."""
+    """First in, first out within each partition; partitions take turns. One endpoint's work is of one, nearly always."""
 
-    __slots__ = ("_crowds", "_size")
+    __slots__ = ("_parts", "_size")
 
     def __init__(self) -> None:
-        self._crowds: dict[Hashable, deque[W]] = {}
+        self._parts: dict[Hashable, deque[W]] = {}
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
     def add(self, work: W) -> None:
-        queue = self._crowds.get(work.crowd)
+        queue = self._parts.get(work.part)
         if queue is None:
-            queue = self._crowds[work.crowd] = deque()
+            queue = self._parts[work.part] = deque()
         queue.append(work)
         self._size += 1
 
     def pop(self) -> W:
-        crowd = next(iter(self._crowds))
-        work = self.pop_of(crowd)
-        if len(self._crowds) > 1 and crowd in self._crowds:
-            self._crowds[crowd] = self._crowds.pop(crowd)
+        part = next(iter(self._parts))
+        work = self.pop_of(part)
+        if len(self._parts) > 1 and part in self._parts:
+            self._parts[part] = self._parts.pop(part)
         return work
 
-    def pop_of(self, crowd: Hashable) -> W:
-        queue = self._crowds[crowd]
+    def pop_of(self, part: Hashable) -> W:
+        queue = self._parts[part]
         work = queue.popleft()
         if not queue:
-            del self._crowds[crowd]
+            del self._parts[part]
         self._size -= 1
         return work
 
-    def size_of(self, crowd: Hashable) -> int:
-        return len(self._crowds.get(crowd, ()))
+    def size_of(self, part: Hashable) -> int:
+        return len(self._parts.get(part, ()))
 
 
 @dataclass(slots=True)
@@ -103,11 +103,11 @@ class _Lane(Generic[W]):
         first, second = (self.due, self.live) if due_turn else (self.live, self.due)
         return first.pop() if first else second.pop()
 
-    def pop_of(self, crowd: Hashable) -> W:
-        return (self.due if self.due.size_of(crowd) else self.live).pop_of(crowd)
+    def pop_of(self, part: Hashable) -> W:
+        return (self.due if self.due.size_of(part) else self.live).pop_of(part)
 
-    def size_of(self, crowd: Hashable) -> int:
-        return self.due.size_of(crowd) + self.live.size_of(crowd)
+    def size_of(self, part: Hashable) -> int:
+        return self.due.size_of(part) + self.live.size_of(part)
 
 
 class Lanes(Generic[W]):
@@ -123,9 +123,9 @@ class Lanes(Generic[W]):
         self._waiting = 0
         self._rate = Rate()
         self._lanes: dict[str, _Lane[W]] = {}
-        self._crowds: dict[
+        self._parts: dict[
             Hashable, set[str]
-        ] = {}  # endpoints that had work of a crowd; some may have none left
+        ] = {}  # endpoints that had work of a partition; some may have none left
         self._ready: deque[str] = deque()
         self._held: list[tuple[float, str]] = []
         self._forget_at = IDLE_LANES_MAX
@@ -147,7 +147,7 @@ class Lanes(Generic[W]):
             self._forget_idle(now_s)
             lane = self._lanes[work.endpoint] = _Lane()
         (lane.live if work.live else lane.due).add(work)
-        self._crowds.setdefault(work.crowd, set()).add(work.endpoint)
+        self._parts.setdefault(work.part, set()).add(work.endpoint)
         self._waiting += 1
         self._rate.begin(now_s)
         self._offer(work.endpoint, lane, now_s)
@@ -183,19 +183,19 @@ class Lanes(Generic[W]):
         lane.pace.ended(signal, started_s=started_s, now_s=now_s, retry_after_s=retry_after_s)
         self._offer(endpoint, lane, now_s)
 
-    def remove(self, crowds: Collection[Hashable]) -> list[W]:
-        """Take out and return all that waits of some crowds."""
+    def remove(self, parts: Collection[Hashable]) -> list[W]:
+        """Take out and return all that waits of some partitions."""
         removed = [
             work
-            for crowd in crowds
-            for endpoint in self._crowds.pop(crowd, ())
-            for work in self._pop_of(endpoint, crowd)
+            for part in parts
+            for endpoint in self._parts.pop(part, ())
+            for work in self._pop_of(endpoint, part)
         ]
         self._settle_ready()
         return removed
 
     def overflow(
-        self, crowd: Hashable, most: int, now_s: float, *, saturated: bool = False
+        self, part: Hashable, most: int, now_s: float, *, saturated: bool = False
     ) -> list[tuple[W, float]]:
         """Take out what an endpoint can't take soon, oldest first, each with the seconds it would have waited.
 
@@ -203,20 +203,18 @@ class Lanes(Generic[W]):
         endpoint that keeps up is not slowed.
 
         Args:
-            crowd: The partition whose window fills.
+            part: The partition whose window fills.
             most: How many to take out at most; the slowest endpoint's go first.
             now_s: Now.
             saturated: This process is what everybody waits for. Then only endpoints far slower than the rest are to
                 blame, and to park the others' work would cost it even more.
         """
-        slow = sorted(
-            self._slow(crowd, now_s, self._patience_s(now_s) if saturated else SOON_S), reverse=True
-        )
+        slow = sorted(self._slow(part, now_s, self._patience_s(now_s) if saturated else SOON_S), reverse=True)
         parked: list[tuple[W, float]] = []
         for wait_s, endpoint, spare in slow:
             lane = self._lanes[endpoint]
             count = min(spare, most - len(parked))
-            parked += [(lane.pop_of(crowd), wait_s) for _ in range(count)]
+            parked += [(lane.pop_of(part), wait_s) for _ in range(count)]
         self._waiting -= len(parked)
         if parked:
             self._settle_ready()
@@ -233,13 +231,13 @@ class Lanes(Generic[W]):
     def _patience_s(self, now_s: float) -> float:
         return max(SOON_S, PATIENCE * _wait_s(self._waiting, self._rate.per_second(now_s) or 0.0, stuck=0.0))
 
-    def _slow(self, crowd: Hashable, now_s: float, patience_s: float) -> Iterator[tuple[float, str, int]]:
-        """Yield endpoints that do not keep up: how long their work waits, and how many of the crowd need not stay."""
-        for endpoint in list(self._crowds.get(crowd, ())):
+    def _slow(self, part: Hashable, now_s: float, patience_s: float) -> Iterator[tuple[float, str, int]]:
+        """Yield endpoints that do not keep up: how long their work waits, and how many of the partition need not stay."""
+        for endpoint in list(self._parts.get(part, ())):
             lane = self._lanes.get(endpoint)
-            size = lane.size_of(crowd) if lane is not None else 0
+            size = lane.size_of(part) if lane is not None else 0
             if lane is None or not size:
-                self._crowds[crowd].discard(endpoint)
+                self._parts[part].discard(endpoint)
                 continue
             rate = lane.pace.rate(now_s)
             if rate is None or lane.pace.rising(now_s):
@@ -248,9 +246,9 @@ class Lanes(Generic[W]):
             if spare > 0:
                 yield _wait_s(len(lane), rate, stuck=float("inf")), endpoint, spare
 
-    def _pop_of(self, endpoint: str, crowd: Hashable) -> list[W]:
+    def _pop_of(self, endpoint: str, part: Hashable) -> list[W]:
         lane = self._lanes.get(endpoint)
-        works = [lane.pop_of(crowd) for _ in range(lane.size_of(crowd))] if lane is not None else []
+        works = [lane.pop_of(part) for _ in range(lane.size_of(part))] if lane is not None else []
         self._waiting -= len(works)
         return works
 
@@ -288,7 +286,7 @@ class Lanes(Generic[W]):
         forgotten = idle[: len(idle) // 2 + 1]
         for name in forgotten:
             del self._lanes[name]
-        for names in self._crowds.values():
+        for names in self._parts.values():
             names.difference_update(forgotten)
         # Where hardly any is idle, the next is not looked for with every new lane: that takes milliseconds.
         self._forget_at = max(IDLE_LANES_MAX, len(self._lanes) + IDLE_LANES_MAX // 8)

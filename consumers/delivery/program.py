@@ -219,10 +219,10 @@ class Delivering:
     def _take(self, works: Sequence[Work]) -> None:
         now_s = time.monotonic()
         for work in works:
-            cold = self._cold.get(work.record.part)
+            cold = self._cold.get(work.part)
             if cold is not None:
                 cold.append(work)
-            elif self.reader.owns(work.record) and work.record.part in self._open and not self._stopping:
+            elif self.reader.owns(work.record) and work.part in self._open and not self._stopping:
                 self._admit(work, now_s)
         self._pump()
 
@@ -240,13 +240,13 @@ class Delivering:
     def _hold(self, work: Work) -> None:
         work.open = True
         self._identities[work.identity] = work
-        self._open[work.record.part].add(work)
+        self._open[work.part].add(work)
 
     def _release(self, work: Work) -> None:
         work.open = False
         if self._identities.get(work.identity) is work:
             del self._identities[work.identity]
-        held = self._open.get(work.record.part)
+        held = self._open.get(work.part)
         if held is not None:
             held.discard(work)
 
@@ -311,7 +311,7 @@ class Delivering:
 
     def _wait_again(self, work: Work) -> None:
         """Let a work that had its turn wait for another; forget it if its partition is handed back."""
-        if work.record.part in self._open:
+        if work.part in self._open:
             self._unmatched.append(work)
         else:
             self._release(work)
@@ -489,8 +489,8 @@ class Delivering:
     def _drop_waiting(self, parts: set[Part]) -> None:
         """Forget what has not begun; the next owner reads it again."""
         waiting = self._lanes.remove(parts)
-        waiting += [work for work in self._unmatched if work.record.part in parts]
-        self._unmatched = deque(work for work in self._unmatched if work.record.part not in parts)
+        waiting += [work for work in self._unmatched if work.part in parts]
+        self._unmatched = deque(work for work in self._unmatched if work.part not in parts)
         for work in waiting:
             self._release(work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, cast
 
@@ -17,6 +17,9 @@ class Work:
     """One record on its way through this process.
 
     Attributes:
+        part: The partition whose window it fills.
+        endpoint: Whose lane it waits in.
+        source: The record that is decided about.
         task: The running attempt, while there is one.
         cut: Its attempt is cancelled because the process, or its share of the partitions, ends.
         open: Its offset is neither finished nor given up.
@@ -28,25 +31,19 @@ class Work:
     progress: Progress
     identity: str
     live: bool
+    part: Part = field(init=False)
+    endpoint: str = field(init=False)
+    source: Source = field(init=False)
     task: asyncio.Task[None] | None = None
     cut: bool = False
     open: bool = False
     span: Span | None = None
 
-    @property
-    def endpoint(self) -> str:
-        """Whose lane it waits in."""
-        return self.delivery.subscription_id
-
-    @property
-    def crowd(self) -> Part:
-        """The partition whose window it fills."""
-        return self.record.part
-
-    @property
-    def source(self) -> Source:
-        """The record that is decided about."""
-        return Source(self.record.topic, self.record.partition, self.record.offset)
+    def __post_init__(self) -> None:
+        # Asked for many times each.
+        self.part = self.record.part
+        self.endpoint = self.delivery.subscription_id
+        self.source = Source(self.record.topic, self.record.partition, self.record.offset)
 
     @property
     def given_up(self) -> bool:

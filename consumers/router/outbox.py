@@ -57,7 +57,7 @@ class Outbox:
         """
         value = self._encode(deliveries.to_record(delivery))
         headers = fanout.headers(delivery, carried, _FRESH)
-        size = len(value) + sum(len(name) + len(data or b"") for name, data in headers)
+        size = len(value) + sum([len(name) + len(data or b"") for name, data in headers])
         if size > MESSAGE_MAX_BYTES:
             raise RenderError(f"the delivery is {size} bytes; at most {MESSAGE_MAX_BYTES} fit a record")
         effects.begin()

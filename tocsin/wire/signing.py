@@ -134,7 +134,7 @@ def sign(
         raise ValueError(f"timestamp {timestamp} is before 1970")
     before = signed_before_body(scheme, message_id, str(timestamp))
     chosen = secrets if scheme.multiple else secrets[-1:]
-    keys = (secret if isinstance(secret, SigningKey) else signing_key(scheme, secret) for secret in chosen)
+    keys = [secret if isinstance(secret, SigningKey) else signing_key(scheme, secret) for secret in chosen]
     signatures = [signature(scheme, key, before, body) for key in keys]
     headers = [] if scheme.id_header is None else [(scheme.id_header, message_id)]
     if scheme.timestamp_header is not None:
@@ -146,7 +146,7 @@ def sign(
 def signed_before_body(scheme: SignatureScheme, message_id: str, timestamp: str) -> bytes:
     """Return what is signed before the body, with its dots."""
     values = {"id": message_id, "timestamp": timestamp}
-    return "".join(f"{values[part]}." for part in scheme.content[:-1]).encode()
+    return "".join([f"{values[part]}." for part in scheme.content[:-1]]).encode()
 
 
 def signature(scheme: SignatureScheme, key: SigningKey, before: bytes, body: bytes) -> str:

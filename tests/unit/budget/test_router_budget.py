@@ -39,7 +39,7 @@ COUNT: Final = 60
 
 EVENT_MOST: Final = 58
 """Calls for an event that nobody wants."""
-DELIVERY_MOST: Final = 66
+DELIVERY_MOST: Final = 56
 """Further calls for each of its deliveries."""
 
 

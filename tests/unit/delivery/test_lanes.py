@@ -20,7 +20,7 @@ class Item:
     endpoint: str
     number: int = 0
     live: bool = True
-    crowd: str = "p0"
+    part: str = "p0"
 
 
 def filled(*items: Item, total: int = 1_000) -> Lanes[Item]:
@@ -158,10 +158,10 @@ def test_overflow_parks_the_oldest_of_what_hangs_and_leaves_the_others() -> None
 
 
 def test_overflow_parks_only_work_of_the_partition_that_fills() -> None:
-    lanes = filled(*(Item("slow", n, crowd=f"p{n % 2}") for n in range(100)))
+    lanes = filled(*(Item("slow", n, part=f"p{n % 2}") for n in range(100)))
     drain(lanes)
     parked = lanes.overflow("p1", 1_000, now_s=30.0)
-    assert {item.crowd for item, _ in parked} == {"p1"}
+    assert {item.part for item, _ in parked} == {"p1"}
     assert lanes.overflow("p1", 1_000, now_s=30.0) == []
     assert lanes.overflow("p2", 1_000, now_s=30.0) == []
 
@@ -194,8 +194,8 @@ def test_overflow_blames_nobody_when_all_wait_for_the_process() -> None:
     """A backlog that this process is too slow for is not parked: that would only cost it more."""
     lanes = served(10, a=10, b=10, c=10, d=10)
     for n in range(4_000):
-        lanes.add(Item("abcd"[n % 4], n, crowd="abcd"[n % 4]), 10.0)
-    parked = [lanes.overflow(crowd, 1_000, now_s=10.0, saturated=True) for crowd in "abcd"]
+        lanes.add(Item("abcd"[n % 4], n, part="abcd"[n % 4]), 10.0)
+    parked = [lanes.overflow(part, 1_000, now_s=10.0, saturated=True) for part in "abcd"]
     assert parked == [[], [], [], []]
     assert lanes.overflow("a", 1_000, now_s=10.0, saturated=False)
 
@@ -222,13 +222,13 @@ def test_endpoint_that_is_still_being_found_out_is_not_parked() -> None:
 
 
 def test_removed_partitions_leave_nothing_behind() -> None:
-    lanes = filled(*(Item(f"e{n % 3}", n, live=n % 2 == 0, crowd=f"p{n % 4}") for n in range(120)))
+    lanes = filled(*(Item(f"e{n % 3}", n, live=n % 2 == 0, part=f"p{n % 4}") for n in range(120)))
     removed = lanes.remove({"p0", "p3"})
-    assert {item.crowd for item in removed} == {"p0", "p3"}
+    assert {item.part for item in removed} == {"p0", "p3"}
     assert len(removed) == 60
     assert lanes.waiting == 60
     for item in drain(lanes):
-        assert item.crowd in ("p1", "p2")
+        assert item.part in ("p1", "p2")
         lanes.done(item.endpoint, "neutral", started_s=0.0, now_s=0.0)
     assert lanes.remove({"p0", "p3"}) == []
 
@@ -318,13 +318,13 @@ def test_nothing_is_lost_or_doubled_however_work_leaves(
     plan: list[tuple[int, bool, int]], steps: list[str], data: st.DataObject
 ) -> None:
     """What is added is taken, parked or handed back, once; what waits is counted right all the while."""
-    items = [Item(f"e{e}", n, live, f"p{crowd}") for n, (e, live, crowd) in enumerate(plan)]
+    items = [Item(f"e{e}", n, live, f"p{part}") for n, (e, live, part) in enumerate(plan)]
     lanes = filled(*items)
     left: list[Item] = []
     open_: list[Item] = []
     for turn, step in enumerate(steps):
         now_s = float(turn)
-        crowd = f"p{data.draw(st.integers(0, 2))}"
+        part = f"p{data.draw(st.integers(0, 2))}"
         if step == "take":
             begun = drain(lanes, now_s)
             open_ += begun
@@ -332,9 +332,9 @@ def test_nothing_is_lost_or_doubled_however_work_leaves(
         elif step == "done" and open_:
             lanes.done(open_.pop().endpoint, "success", started_s=now_s - 1, now_s=now_s)
         elif step == "overflow":
-            left += [item for item, _ in lanes.overflow(crowd, data.draw(st.integers(1, 50)), now_s)]
+            left += [item for item, _ in lanes.overflow(part, data.draw(st.integers(1, 50)), now_s)]
         elif step == "remove":
-            left += lanes.remove({crowd})
+            left += lanes.remove({part})
         assert lanes.waiting == len(items) - len(left)
     left += lanes.remove({"p0", "p1", "p2"})
     assert sorted(left, key=lambda item: item.number) == items
