@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
@@ -107,7 +107,7 @@ def run(made: Installation, local: LocalSettings, seconds: float) -> dict[str, f
     waiting = made.topics.delay(TIER)
 
     def source() -> Outgoing:
-        return replace(make(next(turns), Progress(step=1, attempt=1)), topic=waiting)
+        return make(next(turns), Progress(step=1, attempt=1))._replace(topic=waiting)
 
     program = made.another("delay")
     pid = pid_of(program)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Final
 
 from bench import usage, workload
@@ -73,8 +72,7 @@ def _alike(made: Installation, subscribed: Sequence[Subscription], count: int) -
     for number in range(count):
         record, delivery_id, _ = firsts[number % len(firsts)]
         own = delivery_id[:-12] + b"%012x" % number
-        yield replace(
-            record,
+        yield record._replace(
             value=(record.value or b"").replace(delivery_id, own),
             headers=[
                 (name, own if name == "tocsin_delivery_id" else value) for name, value in record.headers

@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Final
 
 from bench import workload
@@ -106,7 +105,7 @@ def _letters(made: Installation, dead: list[Subscription], count: int) -> Iterat
     for _ in range(count):
         live = make(next(turns), progress)
         headers = [*live.headers, ("tocsin_reason", b"exhausted"), ("tocsin_fault", b"subscriber")]
-        yield replace(live, topic=made.topics.dlq, headers=headers)
+        yield live._replace(topic=made.topics.dlq, headers=headers)
 
 
 def _ask(made: Installation) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import orjson
 
@@ -195,8 +195,7 @@ class Decision:
     fault: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where the record that was decided about lies."""
 
     topic: str
@@ -204,8 +203,10 @@ class Source:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+
+
+class Attempt(NamedTuple):
     """A decision with all that is told of it, as in `schemas/pipeline/attempt.avsc`.
 
     Times are milliseconds since the epoch, `duration_ms` is milliseconds.
@@ -222,8 +223,8 @@ class Attempt:
     status: int | None = None
     error: str | None = None
     generation: int = 0
-    request_headers: Mapping[str, str] = field(default_factory=dict)
-    response_headers: Mapping[str, str] = field(default_factory=dict)
+    request_headers: Mapping[str, str] = _NO_HEADERS
+    response_headers: Mapping[str, str] = _NO_HEADERS
     response_body: bytes | None = None
 
 

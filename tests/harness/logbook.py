@@ -90,7 +90,7 @@ def attempt(
         response_headers={"server": "test"},
         response_body=b"ok",
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def told(made: Delivery, at_ms: int = NOW_MS, *, run: str = deliveries.LIVE_RUN) -> Told:

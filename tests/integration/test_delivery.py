@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,7 +179,7 @@ def test_copy_of_a_delivery_is_sent_once(running: Installation) -> None:
         running.write(
             record,
             record,
-            replace(record, topic=running.topics.redeliveries),
+            record._replace(topic=running.topics.redeliveries),
             *running.deliveries(subscription),
         )
         requests = receiver.wait_for(2)

@@ -6,7 +6,6 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,7 +71,7 @@ def due(made: Installation, organization: str, webhook_id: str) -> None:
     """Let a retry of an endpoint come due."""
     subscription = Subscription(webhook_id, organization, SYSTEM, "", (), 0, 0, 0, offset=0)
     (record,) = made.deliveries(subscription, progress=Progress(step=1, attempt=1))
-    made.write(replace(record, topic=made.topics.redeliveries))
+    made.write(record._replace(topic=made.topics.redeliveries))
 
 
 def test_failing_endpoint_is_disabled_told_of_and_enabled_again(running: Installation) -> None:

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import methodcaller
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
@@ -63,6 +64,10 @@ class Part(NamedTuple):
     partition: int
 
 
+_part: Final = lru_cache(maxsize=10_000)(Part)
+"""They are few, and asked for several times for each record."""
+
+
 class Record(NamedTuple):
     """A record as it was read. `timestamp_ms` is the broker's append time where the topic keeps that."""
 
@@ -77,7 +82,7 @@ class Record(NamedTuple):
 
     @property
     def part(self) -> Part:
-        return Part(self.topic, self.partition)
+        return _part(self.topic, self.partition)
 
 
 _headers: Final = methodcaller("headers")

@@ -13,8 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
@@ -35,8 +34,7 @@ _FOR_GOOD: Final = frozenset(
 _BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to write. `partition` -1 leaves the choice to the partitioner."""
 
     topic: str
@@ -46,8 +44,7 @@ class Outgoing:
     partition: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """How a write ended. With an `error` nothing is stored and never will be.
 
     Attributes:
@@ -234,10 +231,12 @@ class Writer:
             self._leave()
 
     def _leave(self) -> None:
-        with self._idle:
+        with self._lock:
             self._outstanding -= 1
             self._ended += 1
-            if not self._outstanding:
+            idle = not self._outstanding
+        if idle:
+            with self._idle:
                 self._idle.notify_all()
 
     def _next_retry(self) -> tuple[Outgoing, Done, Wanted, int] | None:
