@@ -28,6 +28,8 @@ INTERIM_MAX: Final = 32
 """1xx responses before the final one; honest servers send one or two."""
 
 _BLANK_LINE: Final = b"\r\n\r\n"
+_SEAM: Final = len(_BLANK_LINE) - 1
+"""As much of one as two packets may share without either holding it."""
 
 
 class ResponseRefused(aiohttp.ClientError):
@@ -102,7 +104,7 @@ class BoundedResponse(ResponseHandler):
     def _head_end(self, data: bytes, begin: int) -> int:
         """Return where the head that goes on at `begin` ends, or all of the data if it ends in none of it."""
         if self._seam:
-            seen = self._seam + data[begin : begin + len(_BLANK_LINE) - 1]
+            seen = self._seam + data[begin : begin + _SEAM]
             at = seen.find(_BLANK_LINE)
             if at >= 0:
                 end = begin + at + len(_BLANK_LINE) - len(self._seam)
@@ -112,7 +114,7 @@ class BoundedResponse(ResponseHandler):
         if at >= 0:
             self._seam = b""
             return at + len(_BLANK_LINE)
-        self._seam = (self._seam + data[max(begin, len(data) - 3) :])[-3:]
+        self._seam = (self._seam + data[max(begin, len(data) - _SEAM) :])[-_SEAM:]
         return len(data)
 
     def _break(self, why: str) -> None:

@@ -23,6 +23,17 @@ from tocsin import cli
 COMMAND = Path(sys.executable).with_name("tocsin")
 
 
+def _where(made: Installation) -> dict[str, str]:
+    """Return the variables that lead to an installation."""
+    settings = made.settings
+    return {
+        "TOCSIN_KAFKA": settings.kafka,
+        "TOCSIN_REGISTRY": settings.registry,
+        "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
+        "TOCSIN_PARTITIONS": str(settings.partitions),
+    }
+
+
 class Command:
     """The command in this process, with the settings of one installation; its standard input is no terminal.
 
@@ -31,14 +42,7 @@ class Command:
     """
 
     def __init__(self, made: Installation, **environment: str) -> None:
-        settings = made.settings
-        self._environment = {
-            "TOCSIN_KAFKA": settings.kafka,
-            "TOCSIN_REGISTRY": settings.registry,
-            "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
-            "TOCSIN_PARTITIONS": str(settings.partitions),
-            **environment,
-        }
+        self._environment = {**_where(made), **environment}
 
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
         """Run a command and return what it printed; AssertionError for another exit code."""
@@ -73,12 +77,8 @@ class Tocsin:
 
     def environment(self) -> dict[str, str]:
         """Return the environment: this installation's settings and nothing of the caller's."""
-        settings = self.made.settings
         known = {
-            "TOCSIN_KAFKA": settings.kafka,
-            "TOCSIN_REGISTRY": settings.registry,
-            "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
-            "TOCSIN_PARTITIONS": str(settings.partitions),
+            **_where(self.made),
             "TOCSIN_API": self.made.api_url,
             "TOCSIN_ALLOW_HTTP": "true",
             "TOCSIN_ALLOW_CIDRS": '["127.0.0.0/8"]',

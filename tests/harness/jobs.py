@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
+from typing import get_args
 
 from confluent_kafka import Message
 
 from tests.harness.installation import Installation
 from tocsin import jobs
 from tocsin.jobs import Kind, ReplayProgress, ReplayRequest, State
-from tocsin.kafka import jobrows, pipeline
+from tocsin.kafka import jobrows
 from tocsin.kafka.jobrows import JobRows
 from tocsin.selection import Selection
 
@@ -43,15 +44,7 @@ def ask(
 
 def finished(own: Installation, job: str, timeout_s: float = 40.0) -> ReplayProgress:
     """Return a job's last progress, once it says that the job is over."""
-    decode = pipeline.decoder(own.registry, "replay_progress")
-
-    def read(message: Message) -> ReplayProgress:
-        return jobs.progress_from_record(decode(message.value()).record)
-
-    def over(message: Message) -> bool:
-        return message.key() == jobs.progress_key(job).encode() and read(message).state != "running"
-
-    return read(own.wait_for(own.topics.jobs, over, timeout_s=timeout_s)[0])
+    return reach(own, job, *(set(get_args(State)) - {"running"}), timeout_s=timeout_s)
 
 
 def reach(own: Installation, job: str, *states: State, timeout_s: float = 40.0) -> ReplayProgress:

@@ -234,9 +234,7 @@ class Writer:
         with self._lock:
             self._outstanding -= 1
             self._ended += 1
-            idle = not self._outstanding
-        if idle:
-            with self._idle:
+            if not self._outstanding:
                 self._idle.notify_all()
 
     def _next_retry(self) -> tuple[Outgoing, Done, Wanted, int] | None:

