@@ -157,6 +157,8 @@ class Window:
 _RAW_MAX_BYTES: Final = (METADATA_MAX_BYTES - TAG_MAX_BYTES) * 3 // 4  # before base64
 _HEAD_BYTES: Final = 20
 _BYTES_PER_RUN: Final = 4  # two varints of up to 14 bits, the usual case
+_RUN_MIN_BYTES: Final = 2
+_ONE: Final = ord("1")
 
 
 def pack(mark: Mark, runs: list[tuple[int, int]]) -> str:
@@ -167,9 +169,13 @@ def pack(mark: Mark, runs: list[tuple[int, int]]) -> str:
     """
     head = _varint(mark.position) + _varint(mark.time_ms)
     budget = _RAW_MAX_BYTES - len(head)
-    as_runs = _pack_runs(runs, budget)
-    as_bits = _pack_bits(runs, budget)
-    body = min((as_runs, as_bits), key=lambda option: (-option[1], len(option[0])))[0]
+    body, kept = _pack_bits(runs, budget)
+    # A commit is due every tenth of a second and on a thread that all others wait for: runs are written only if they
+    # may be smaller, or hold what a bit set cannot.
+    if _RUN_MIN_BYTES * len(runs) < len(body) or (runs and runs[-1][1] >= _bits_most(budget)):
+        as_runs, kept_as_runs = _pack_runs(runs, budget)
+        if (-kept_as_runs, len(as_runs)) < (-kept, len(body)):
+            body = as_runs
     return base64.b64encode(head + body).decode()
 
 
@@ -207,15 +213,24 @@ def _unpack_runs(body: bytes) -> list[tuple[int, int]]:
     return runs
 
 
+def _bits_most(budget: int) -> int:
+    return 8 * (budget - len(_BITS))
+
+
 def _pack_bits(runs: list[tuple[int, int]], budget: int) -> tuple[bytes, int]:
-    limit = 8 * (budget - 1)
-    bits, kept, span = 0, 0, 0
+    span = min(runs[-1][1] + 1, _bits_most(budget)) if runs else 0
+    digits = bytearray(b"0") * span
     for first, last in runs:
-        if first >= limit:
+        if first == last < span:
+            digits[first] = _ONE
+        elif first < span:
+            length = min(last + 1, span) - first
+            digits[first : first + length] = b"1" * length
+        else:
             break
-        last = min(last, limit - 1)
-        bits |= ((1 << (last - first + 1)) - 1) << first
-        kept, span = kept + last - first + 1, last + 1
+    kept = digits.count(_ONE)
+    digits.reverse()  # the least significant digit is the last one
+    bits = int(digits, 2) if digits else 0
     return _BITS + bits.to_bytes((span + 7) // 8, "little"), kept
 
 
