@@ -24,6 +24,8 @@ PARK_AT_ONCE: Final = 8
 PARK_OWED_MOST: Final = 64
 """Parking waits while so many writes are not acknowledged, far below what would keep everybody's POSTs waiting."""
 PARK_AGAIN_S: Final = 0.003
+NOTE_EVERY_S: Final = 0.2
+"""Between two looks at how busy the process is, which open a file for each of its threads."""
 
 
 class Parking:
@@ -47,11 +49,14 @@ class Parking:
         self._outbox = outbox
         self._park = park
         self._stopping = stopping
-        self._saturation = Saturation(time.monotonic(), saturation.wanted_s())
+        self._noted_at_s = time.monotonic()
+        self._saturation = Saturation(self._noted_at_s, saturation.wanted_s())
 
     def note(self, now_s: float) -> None:
-        """Note how busy the process is; at any interval."""
-        self._saturation.note(now_s, saturation.wanted_s())
+        """Note how busy the process is, if that was not done just now."""
+        if now_s - self._noted_at_s >= NOTE_EVERY_S:
+            self._noted_at_s = now_s
+            self._saturation.note(now_s, saturation.wanted_s())
 
     async def relieve(self, part: Part, fill: float, held: int) -> None:
         """Park what does not keep up in a partition, if its window fills.
