@@ -1,12 +1,18 @@
-"""The pace of one endpoint: how many POSTs may be in flight to it. Pure; time is an argument.
+"""The pace of one endpoint: how many POSTs may be in flight to it. Pure; time and jitter are arguments.
 
 Additive increase, multiplicative decrease, as TCP shares a line: successes raise the limit while it is in use and
-answers come as quickly as ever; 429, 503 and timeouts halve it, at most once per round trip. A fast endpoint soon
+answers come as quickly as ever; 429, 503, timeouts and answers that break off halve it, at most once per round trip. A fast endpoint soon
 takes all there is; a hanging one costs the sockets it was started with, then one.
+
+Below one at a time the decrease goes on: an endpoint at the floor that still fails so rests before the next POST, longer
+each time, until one succeeds. Such a POST costs as much as three that are delivered: a connection of its own, a record
+in a delay tier, and the way back.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Final, Literal
 
 Signal = Literal["success", "overload", "neutral"]
@@ -14,6 +20,9 @@ Signal = Literal["success", "overload", "neutral"]
 START: Final = 8.0
 FLOOR: Final = 1.0
 CEILING: Final = 1_024.0
+REST_MIN_S: Final = 0.1
+REST_MAX_S: Final = 2.0
+"""Below the shortest retry interval: who is mended gets the next delivery soon."""
 QUEUEING_S: Final = 0.01
 """An answer that takes this much longer than twice the quickest has waited at the endpoint: more POSTs at once
 would only wait longer."""
@@ -59,17 +68,22 @@ class Rate:
 class Pace:
     """What is known of one endpoint's capacity.
 
+    Args:
+        jitter: Numbers from 0 to 1, by which rests differ.
+
     Attributes:
         limit: In-flight cap.
         in_flight: POSTs open now.
-        held_until_s: No POST before this moment; the endpoint asked for it with Retry-After.
+        held_until_s: No POST before this moment; the endpoint asked for it with Retry-After, or rests.
     """
 
     __slots__ = (
         "_cut_at_s",
+        "_jitter",
         "_quickest_at_s",
         "_quickest_s",
         "_rate",
+        "_rest_s",
         "_rose_at_s",
         "_slow_start",
         "held_until_s",
@@ -77,15 +91,17 @@ class Pace:
         "limit",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self.limit = START
         self.in_flight = 0
+        self._jitter = jitter
         self.held_until_s = 0.0
         self._slow_start = True
         self._cut_at_s = float("-inf")
         self._quickest_s = float("inf")
         self._quickest_at_s = 0.0
         self._rose_at_s = float("-inf")
+        self._rest_s = 0.0
         self._rate = Rate()
 
     def started(self, now_s: float) -> None:
@@ -99,7 +115,8 @@ class Pace:
         """Note how a POST ended.
 
         Args:
-            signal: `success`; `overload` for 429, 503 and timeouts; `neutral` for what says nothing of capacity.
+            signal: `success`; `overload` for what a server does that is at its end: 429, 503, no answer in time, or one
+                that breaks off; `neutral` for what says nothing of capacity.
             started_s: When it began.
             now_s: Now.
             retry_after_s: What the endpoint asked for, if it did.
@@ -112,10 +129,10 @@ class Pace:
             if was_needed and at_once:
                 self._rise(now_s)
             self._slow_start = self._slow_start and at_once
+            self._rest_s = 0.0
         elif signal == "overload":
             self._cut(started_s, now_s)
-            if retry_after_s is not None:
-                self.held_until_s = max(self.held_until_s, now_s + retry_after_s)
+            self._hold(now_s + (retry_after_s or 0.0))
 
     def rate(self, now_s: float) -> float | None:
         """Return how many POSTs end per second, or None while it has been in use too short to say."""
@@ -135,12 +152,21 @@ class Pace:
         self._quickest_s, self._quickest_at_s = min(took_s, faded_s), now_s
         return took_s <= 2 * self._quickest_s + QUEUEING_S
 
+    def _hold(self, until_s: float) -> None:
+        self.held_until_s = max(self.held_until_s, until_s)
+
     def _cut(self, started_s: float, now_s: float) -> None:
-        # Many that began before the last cut tell of the same trouble.
-        if started_s >= self._cut_at_s:
-            self.limit = max(FLOOR, self.limit / 2)
-            self._cut_at_s = now_s
         self._slow_start = False
+        # Many that began before the last cut tell of the same trouble.
+        if started_s < self._cut_at_s:
+            return
+        self._cut_at_s = now_s
+        if self.limit > FLOOR:
+            self.limit = max(FLOOR, self.limit / 2)
+            return
+        self._rest_s = min(REST_MAX_S, max(REST_MIN_S, 2 * self._rest_s))
+        # Endpoints behind one broken gateway fail together, and must not be asked together again.
+        self._hold(now_s + self._rest_s * (1 - self._jitter() / 2))
 
 
 _LN2: Final = 0.693147

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from consumers.delivery.outcome import Answered, Failed, Outcome
+from consumers.delivery.outcome import Answered, Failed, FailureKind, Outcome
 from consumers.delivery.retry_after import parse_retry_after
 
 Action = Literal["delivered", "retry", "gone", "blocked"]
 Fault = Literal["subscriber", "tocsin"]
+
+_SLOWING: Final[frozenset[FailureKind]] = frozenset({"timeout", "reset", "protocol"})
+"""Who cannot be connected to costs little, and is found out by the schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Verdict:
         reason: In words, for people; safe to show to the tenant.
         fault: Whose failure it is, None when it is none.
         retry_after_s: The next attempt must not be sooner than this.
-        slow_down: The endpoint's pace is to be lowered.
+        slow_down: The endpoint's pace is to be lowered: the answer is one of a server at its end.
     """
 
     action: Action
@@ -53,11 +56,12 @@ def _on_answer(answer: Answered, now: float) -> Verdict:
         return Verdict("retry", reason, "subscriber", wait_s, slow_down=True)
     if 300 <= answer.status < 400:
         return Verdict("retry", f"{reason}: redirects are not followed", "subscriber")
-    return Verdict("retry", reason, "subscriber")
+    # Pages of errors are small: one that does not end is a server's that is at its end, or that means harm.
+    return Verdict("retry", reason, "subscriber", slow_down=answer.status >= 500 and not answer.body_complete)
 
 
 def _on_failure(failure: Failed) -> Verdict:
     if failure.kind == "refused_by_policy":
         return Verdict("blocked", failure.error, "subscriber")
     fault: Fault = "tocsin" if failure.kind == "local" else "subscriber"
-    return Verdict("retry", failure.error, fault, slow_down=failure.kind == "timeout")
+    return Verdict("retry", failure.error, fault, slow_down=failure.kind in _SLOWING)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from consumers.delivery import lanes as lanes_module
 from consumers.delivery.lanes import DUE_EVERY, SOON_S, Lanes
-from consumers.delivery.pace import CEILING, FLOOR, START, Pace
+from consumers.delivery.pace import CEILING, FLOOR, REST_MAX_S, REST_MIN_S, START, Pace
+from tocsin import tiers
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,66 @@ def test_limit_is_halved_once_when_many_of_one_round_time_out() -> None:
     for _ in range(8):
         pace.ended("overload", started_s=0.0, now_s=30.0)
     assert pace.limit == START / 2
+
+
+def at_the_floor(jitter: float = 0.0) -> tuple[Pace, float]:
+    """A pace that was cut as far as one POST at a time, and now."""
+    pace, now_s = Pace(jitter=lambda: jitter), 0.0
+    while pace.limit > FLOOR:
+        pace.started(now_s)
+        pace.ended("overload", started_s=now_s, now_s=now_s + 0.01)
+        now_s += 0.01
+    assert pace.held_until_s <= now_s
+    return pace, now_s
+
+
+def test_overloaded_endpoint_at_the_floor_rests_longer_each_time_until_one_succeeds() -> None:
+    pace, now_s = at_the_floor()
+    rests_s = []
+    for _ in range(7):
+        pace.started(now_s)
+        pace.ended("overload", started_s=now_s, now_s=now_s)
+        rests_s.append(pace.held_until_s - now_s)
+        now_s = pace.held_until_s
+    assert rests_s == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, REST_MAX_S, REST_MAX_S])
+    for signal in (
+        "success",
+        "overload",
+        "overload",
+    ):  # the success has raised the limit: one cut to be at the floor
+        pace.started(now_s)
+        pace.ended(signal, started_s=now_s, now_s=now_s)
+    assert pace.held_until_s - now_s == pytest.approx(REST_MIN_S)
+
+
+def test_endpoints_that_fail_together_are_not_asked_together_again() -> None:
+    rests_s = []
+    for jitter in (0.0, 0.5, 1.0):
+        pace, now_s = at_the_floor(jitter)
+        pace.started(now_s)
+        pace.ended("overload", started_s=now_s, now_s=now_s)
+        rests_s.append(pace.held_until_s - now_s)
+    assert rests_s == pytest.approx([REST_MIN_S, 0.75 * REST_MIN_S, 0.5 * REST_MIN_S])
+
+
+def test_many_failures_of_one_round_are_one_rest() -> None:
+    pace, now_s = at_the_floor()
+    for _ in range(3):
+        pace.started(now_s)
+    for number in range(3):
+        pace.ended("overload", started_s=now_s, now_s=now_s + 1.0 + number / 100)
+    assert pace.held_until_s == pytest.approx(now_s + 1.0 + REST_MIN_S)
+
+
+def test_who_is_asked_to_wait_longer_than_its_rest_waits_that_long() -> None:
+    pace, now_s = at_the_floor()
+    pace.started(now_s)
+    pace.ended("overload", started_s=now_s, now_s=now_s, retry_after_s=30.0)
+    assert pace.held_until_s == now_s + 30.0
+
+
+def test_rest_is_far_shorter_than_the_shortest_retry_interval() -> None:
+    assert tiers.seconds(tiers.SHORTEST) >= 2 * REST_MAX_S
 
 
 def served(until_s: int, **per_second: int) -> Lanes[Item]:

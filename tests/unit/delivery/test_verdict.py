@@ -56,6 +56,14 @@ def test_delivery_stands_when_the_body_breaks_after_a_2xx() -> None:
     assert judge(_answered(200, complete=False), NOW).action == "delivered"
 
 
+@pytest.mark.parametrize(
+    ("status", "slow_down"), [(200, False), (301, False), (404, False), (429, True), (500, True), (599, True)]
+)
+def test_error_of_a_server_whose_page_does_not_end_slows_down(status: int, slow_down: bool) -> None:
+    """A page that is too long to be kept is nothing else on a 4xx."""
+    assert judge(_answered(status, complete=False), NOW).slow_down is slow_down
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_obeyed_where_an_endpoint_asks_for_patience(status: int) -> None:
     """Garbage leaves the schedule alone."""
@@ -77,8 +85,8 @@ def test_retry_after_means_nothing_on_other_answers(status: int) -> None:
         ("connect", "retry", "subscriber", False),
         ("dns", "retry", "subscriber", False),
         ("tls", "retry", "subscriber", False),
-        ("protocol", "retry", "subscriber", False),
-        ("reset", "retry", "subscriber", False),
+        ("protocol", "retry", "subscriber", True),
+        ("reset", "retry", "subscriber", True),
         ("refused_by_policy", "blocked", "subscriber", False),
         ("local", "retry", "tocsin", False),
     ],
