@@ -1,7 +1,8 @@
 """Who is next: deliveries wait in a lane of their endpoint's own, and endpoints take turns.
 
-Pure; time is an argument. A lane gives live work before due work, but every fourth turn to due work, so that
-neither starves. An endpoint at its limit, or one that asked for a pause, is passed over and costs nothing.
+Pure; time is an argument. Live work goes before due work, but every fourth turn is due work's, so that neither starves:
+among endpoints, so that a replay to some does not stand in front of the others, and within a lane. An endpoint at its
+limit, or one that asked for a pause, is passed over and costs nothing.
 
 Within a lane each partition has a queue of its own: what overflows or is handed back is found without looking at
 the rest.
@@ -88,7 +89,8 @@ class _Lane(Generic[W]):
     live: _Queues[W] = field(default_factory=_Queues)
     due: _Queues[W] = field(default_factory=_Queues)
     turns: int = 0
-    ready: bool = False
+    in_live: bool = False
+    in_due: bool = False
     held: bool = False
 
     def __len__(self) -> int:
@@ -126,7 +128,10 @@ class Lanes(Generic[W]):
         self._parts: dict[
             Hashable, set[str]
         ] = {}  # endpoints that had work of a partition; some may have none left
-        self._ready: deque[str] = deque()
+        # Endpoints that may be sent to, those with live work apart; some may be at their limit or empty again.
+        self._live: deque[str] = deque()
+        self._due: deque[str] = deque()
+        self._turns = 0
         self._held: list[tuple[float, str]] = []
         self._forget_at = IDLE_LANES_MAX
 
@@ -155,17 +160,24 @@ class Lanes(Generic[W]):
     def take(self, now_s: float) -> W | None:
         """Return the next delivery that may start, and count it as in flight; None if none may."""
         self._release(now_s)
-        if self._in_flight >= self._total or not self._ready:
+        if self._in_flight >= self._total:
             return None
-        endpoint = self._ready.popleft()
-        lane = self._lanes[endpoint]
-        lane.ready = False
-        work = lane.pop()
-        lane.pace.started(now_s)
-        self._in_flight += 1
-        self._waiting -= 1
-        self._offer(endpoint, lane, now_s)
-        return work
+        is_dues_turn = (self._turns + 1) % DUE_EVERY == 0
+        for queue in (self._due, self._live) if is_dues_turn else (self._live, self._due):
+            while queue:
+                endpoint = queue.popleft()
+                lane = self._lanes.get(endpoint)
+                if lane is None:
+                    continue
+                if queue is self._live:
+                    lane.in_live = False
+                else:
+                    lane.in_due = False
+                if lane.pace.held_until_s > now_s:
+                    self._offer(endpoint, lane, now_s)
+                elif lane.pace.in_flight < int(lane.pace.limit) and len(lane):
+                    return self._begin(endpoint, lane, now_s)
+        return None
 
     def done(
         self,
@@ -185,14 +197,12 @@ class Lanes(Generic[W]):
 
     def remove(self, parts: Collection[Hashable]) -> list[W]:
         """Take out and return all that waits of some partitions."""
-        removed = [
+        return [
             work
             for part in parts
             for endpoint in self._parts.pop(part, ())
             for work in self._pop_of(endpoint, part)
         ]
-        self._settle_ready()
-        return removed
 
     def overflow(
         self, part: Hashable, most: int, now_s: float, *, saturated: bool = False
@@ -216,8 +226,6 @@ class Lanes(Generic[W]):
             count = min(spare, most - len(parked))
             parked += [(lane.pop_of(part), wait_s) for _ in range(count)]
         self._waiting -= len(parked)
-        if parked:
-            self._settle_ready()
         return parked
 
     def lengths(self) -> dict[str, int]:
@@ -252,16 +260,31 @@ class Lanes(Generic[W]):
         self._waiting -= len(works)
         return works
 
+    def _begin(self, endpoint: str, lane: _Lane[W], now_s: float) -> W:
+        work = lane.pop()
+        lane.pace.started(now_s)
+        self._turns += 1
+        self._in_flight += 1
+        self._waiting -= 1
+        self._offer(endpoint, lane, now_s)
+        return work
+
     def _offer(self, endpoint: str, lane: _Lane[W], now_s: float) -> None:
-        if lane.ready or not len(lane) or lane.pace.in_flight >= int(lane.pace.limit):
+        has_live = len(lane.live) > 0
+        if lane.in_live or (lane.in_due and not has_live):
+            return
+        if not (has_live or len(lane.due)) or lane.pace.in_flight >= int(lane.pace.limit):
             return
         if lane.pace.held_until_s > now_s:
             if not lane.held:
                 lane.held = True
                 heapq.heappush(self._held, (lane.pace.held_until_s, endpoint))
-            return
-        lane.ready = True
-        self._ready.append(endpoint)
+        elif has_live:
+            lane.in_live = True
+            self._live.append(endpoint)
+        else:
+            lane.in_due = True
+            self._due.append(endpoint)
 
     def _release(self, now_s: float) -> None:
         while self._held and self._held[0][0] <= now_s:
@@ -270,14 +293,6 @@ class Lanes(Generic[W]):
             if lane is not None:
                 lane.held = False
                 self._offer(endpoint, lane, now_s)
-
-    def _settle_ready(self) -> None:
-        self._ready = deque(name for name in self._ready if self._still_ready(name))
-
-    def _still_ready(self, endpoint: str) -> bool:
-        lane = self._lanes[endpoint]
-        lane.ready = bool(len(lane))
-        return lane.ready
 
     def _forget_idle(self, now_s: float) -> None:
         if len(self._lanes) < self._forget_at:

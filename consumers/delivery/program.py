@@ -54,7 +54,7 @@ _log = logging.getLogger("tocsin.delivery")
 PUMP_EVERY_S: Final = 0.05
 RENEW_EVERY_S: Final = 0.1
 REGISTRY_AGAIN_S: Final = 0.5
-STARTS_A_TURN: Final = 32
+STARTS_A_TURN: Final = 16
 """POSTs that begin in one turn of the loop. All that may at once hold up the answers of everybody for tens of ms."""
 DRAINED_WITHIN_S: Final = 5.0
 """After the deadline. A loop that takes longer to hand partitions back is stuck."""

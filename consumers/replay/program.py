@@ -45,6 +45,8 @@ _log = logging.getLogger("tocsin.replay")
 POLL_S: Final = 0.1
 AGAIN_S: Final = 1.0
 """How long a job waits after Kafka or the registry did not answer."""
+LINGER_MS: Final = 20.0
+"""How long a replayed delivery may wait for others of its partition: the broker counts requests, not records."""
 AT_ONCE: Final = 4
 """Jobs that run at the same time; each reads the dead-letter topic on its own."""
 
@@ -176,7 +178,7 @@ class Replaying:
         reason = fault(job.request)
         if reason is not None:
             raise Refused(reason)
-        writer = Writer(self._settings)
+        writer = Writer(self._settings, linger_ms=LINGER_MS)
         try:
             source = self._sources.of(job.request)
             Job(job.request, source, settings=self._settings, writer=writer, host=seat).run(job.progress)

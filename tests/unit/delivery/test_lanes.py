@@ -56,6 +56,20 @@ def test_live_work_goes_first_and_due_work_does_not_starve() -> None:
     assert order[DUE_EVERY - 1] is False
 
 
+def test_replay_to_many_endpoints_does_not_stand_in_front_of_live_work_for_others() -> None:
+    replayed = [Item(f"r{n}", n, live=False) for n in range(50)]
+    live = [Item(f"l{n}", n) for n in range(6)]
+    order = [item.live for item in drain(filled(*replayed, *live))]
+    assert order[:8] == [True, True, True, False, True, True, True, False]
+
+
+def test_live_work_that_comes_to_a_lane_with_due_work_goes_first_with_it() -> None:
+    lanes = filled(*(Item(f"r{n}", n, live=False) for n in range(50)))
+    lanes.add(Item("r40", 99), 0.0)
+    assert lanes.take(0.0) == Item("r40", 99)
+    assert len(drain(lanes)) == 50
+
+
 def test_total_bounds_all_endpoints_together() -> None:
     lanes = filled(*(Item(f"e{n}") for n in range(50)), total=7)
     assert len(drain(lanes)) == 7

@@ -123,7 +123,7 @@ class Raising:
 
 def advance(error: Exception, seat: Seat, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a replay program take up a job whose source raises."""
-    monkeypatch.setattr("consumers.replay.program.Writer", lambda settings: cast(Any, seat))
+    monkeypatch.setattr("consumers.replay.program.Writer", lambda *_, **__: cast(Any, seat))
     monkeypatch.setattr(seat, "close", lambda: None, raising=False)
     nothing = cast(Any, None)
     program = Replaying(
