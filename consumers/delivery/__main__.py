@@ -34,8 +34,8 @@ from tocsin.telemetry import metrics
 from tocsin.telemetry.program import Telemetry
 from tocsin.wire.systems import load_systems
 
-IN_FLIGHT_MAX = 4_096
-HELD_MAX = 24_000
+IN_FLIGHT_MAX = 3_072
+HELD_MAX = 16_000
 """Deliveries held in memory, over all partitions: some 5 KiB each."""
 RESERVED_FILES = 128
 """File descriptors left for Kafka, logs, DNS, and connections that idle."""

@@ -28,6 +28,13 @@ OUTSIDER: Final = "unused"
 
 _GATHERED = {"fetch.min.bytes": 65_536, "fetch.wait.max.ms": 250}
 
+_AHEAD = {
+    "queued.min.messages": 1_000,
+    "queued.max.messages.kbytes": 2_048,
+    # By default a client that has this much fetches nothing for a second.
+    "fetch.queue.backoff.ms": 20,
+}
+"""How much is fetched before it is read. It costs several times its size, and no more is needed to be never without."""
 
 _NOT_ALLOWED: Final = frozenset(
     {
@@ -108,10 +115,9 @@ def group_consumer(
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
             "fetch.wait.max.ms": 100,
-            "queued.min.messages": 5_000,
-            "queued.max.messages.kbytes": 16_384,
             "on_commit": on_commit,
         }
+        | _AHEAD
         | (_GATHERED if unhurried else {}),
         logger=_log,
     )
