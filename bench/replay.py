@@ -48,7 +48,8 @@ REPLAY_PER_SECOND: Final = 500.0
 WARM_UP_S: Final = 8.0
 ALONE_S: Final = 30.0
 USUAL_STATUS: Final = 500
-"""The status by which the letters for the second window are told from the others."""
+FAST_STATUS: Final = 503
+"""The statuses by which the letters for the second and the third window are told apart."""
 REPLAYED_WITHIN_S: Final = 120.0
 
 
@@ -82,7 +83,7 @@ def _measured(made: Installation, receiver: Target, letters: int, alone_s: float
     usual = window(alone_s)
     _all_received(receiver, few)
     from_ms = workload.now()
-    _ask(made, Selection(http_status=503), REPLAY_PER_SECOND)
+    _ask(made, Selection(http_status=FAST_STATUS), REPLAY_PER_SECOND)
     beside = window((letters - few) / REPLAY_PER_SECOND)
     writer.close()
     within = receiver.summary("/well/").received - few
@@ -116,7 +117,7 @@ def _letters(made: Installation, dead: list[Subscription], count: int, few: int)
     """Yield dead letters, the first `few` of them with the status of the second window."""
     make, turns = workload.Maker(made), workload.in_turn(dead)
     for number in range(count):
-        status = USUAL_STATUS if number < few else 503
+        status = USUAL_STATUS if number < few else FAST_STATUS
         progress = Progress(step=6, attempt=6, last_status=status, last_error=f"HTTP {status}")
         live = make(next(turns), progress)
         headers = [*live.headers, ("tocsin_reason", b"exhausted"), ("tocsin_fault", b"subscriber")]

@@ -11,7 +11,7 @@ the rest.
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
@@ -89,8 +89,6 @@ class _Lane(Generic[W]):
     live: _Queues[W] = field(default_factory=_Queues)
     due: _Queues[W] = field(default_factory=_Queues)
     turns: int = 0
-    in_live: bool = False
-    in_due: bool = False
     held: bool = False
 
     def __len__(self) -> int:
@@ -128,9 +126,9 @@ class Lanes(Generic[W]):
         self._parts: dict[
             Hashable, set[str]
         ] = {}  # endpoints that had work of a partition; some may have none left
-        # Endpoints that may be sent to, those with live work apart; some may be at their limit or empty again.
-        self._live: deque[str] = deque()
-        self._due: deque[str] = deque()
+        # Lanes that may be sent from, in order, those with live work apart; some may be at their limit or empty again.
+        self._live: OrderedDict[str, _Lane[W]] = OrderedDict()
+        self._due: OrderedDict[str, _Lane[W]] = OrderedDict()
         self._turns = 0
         self._held: list[tuple[float, str]] = []
         self._forget_at = IDLE_LANES_MAX
@@ -165,14 +163,7 @@ class Lanes(Generic[W]):
         is_dues_turn = (self._turns + 1) % DUE_EVERY == 0
         for queue in (self._due, self._live) if is_dues_turn else (self._live, self._due):
             while queue:
-                endpoint = queue.popleft()
-                lane = self._lanes.get(endpoint)
-                if lane is None:
-                    continue
-                if queue is self._live:
-                    lane.in_live = False
-                else:
-                    lane.in_due = False
+                endpoint, lane = queue.popitem(last=False)
                 if lane.pace.held_until_s > now_s:
                     self._offer(endpoint, lane, now_s)
                 elif lane.pace.in_flight < int(lane.pace.limit) and len(lane):
@@ -271,7 +262,7 @@ class Lanes(Generic[W]):
 
     def _offer(self, endpoint: str, lane: _Lane[W], now_s: float) -> None:
         has_live = len(lane.live) > 0
-        if lane.in_live or (lane.in_due and not has_live):
+        if endpoint in self._live or (endpoint in self._due and not has_live):
             return
         if not (has_live or len(lane.due)) or lane.pace.in_flight >= int(lane.pace.limit):
             return
@@ -279,12 +270,8 @@ class Lanes(Generic[W]):
             if not lane.held:
                 lane.held = True
                 heapq.heappush(self._held, (lane.pace.held_until_s, endpoint))
-        elif has_live:
-            lane.in_live = True
-            self._live.append(endpoint)
         else:
-            lane.in_due = True
-            self._due.append(endpoint)
+            (self._live if has_live else self._due)[endpoint] = lane
 
     def _release(self, now_s: float) -> None:
         while self._held and self._held[0][0] <= now_s:
@@ -301,6 +288,8 @@ class Lanes(Generic[W]):
         forgotten = idle[: len(idle) // 2 + 1]
         for name in forgotten:
             del self._lanes[name]
+            self._live.pop(name, None)
+            self._due.pop(name, None)
         for names in self._parts.values():
             names.difference_update(forgotten)
         # Where hardly any is idle, the next is not looked for with every new lane: that takes milliseconds.

@@ -21,7 +21,7 @@ STALLED_S = 2.0
 SERVE_EVERY_S = 0.002
 """Between two looks for acknowledgements, while some are owed."""
 UNDECIDED_MOST = 512
-"""Writes not yet acknowledged; a crash repeats their POSTs. At 5 ms for an acknowledgement, 100,000 a second fit."""
+"""Writes not yet acknowledged; a crash repeats their POSTs. At 25 ms for an acknowledgement, 20,000 a second fit."""
 
 
 class Outbox:

@@ -1,8 +1,8 @@
 """The pace of one endpoint: how many POSTs may be in flight to it. Pure; time and jitter are arguments.
 
 Additive increase, multiplicative decrease, as TCP shares a line: successes raise the limit while it is in use and
-answers come as quickly as ever; 429, 503, timeouts and answers that break off halve it, at most once per round trip. A fast endpoint soon
-takes all there is; a hanging one costs the sockets it was started with, then one.
+answers come as quickly as ever; 429, 503, timeouts and answers that break off halve it, at most once per round trip.
+A fast endpoint soon takes all there is; a hanging one costs the sockets it was started with, then one.
 
 Below one at a time the decrease goes on: an endpoint at the floor that still fails so rests before the next POST, longer
 each time, until one succeeds. Such a POST costs as much as three that are delivered: a connection of its own, a record
@@ -132,7 +132,8 @@ class Pace:
             self._rest_s = 0.0
         elif signal == "overload":
             self._cut(started_s, now_s)
-            self._hold(now_s + (retry_after_s or 0.0))
+            if retry_after_s is not None:
+                self._hold(now_s + retry_after_s)
 
     def rate(self, now_s: float) -> float | None:
         """Return how many POSTs end per second, or None while it has been in use too short to say."""

@@ -49,13 +49,11 @@ class Parking:
         self._outbox = outbox
         self._park = park
         self._stopping = stopping
-        self._noted_at_s = time.monotonic()
-        self._saturation = Saturation(self._noted_at_s, saturation.wanted_s())
+        self._saturation = Saturation(time.monotonic(), saturation.wanted_s())
 
     def note(self, now_s: float) -> None:
         """Note how busy the process is, if that was not done just now."""
-        if now_s - self._noted_at_s >= NOTE_EVERY_S:
-            self._noted_at_s = now_s
+        if now_s - self._saturation.at_s >= NOTE_EVERY_S:
             self._saturation.note(now_s, saturation.wanted_s())
 
     async def relieve(self, part: Part, fill: float, held: int) -> None:

@@ -33,12 +33,16 @@ def _wanted_ns(thread: int | None) -> int:
 
 
 class Saturation:
-    """The share of time for which a processor was wanted, lately. Pure: both clocks are arguments."""
+    """The share of time for which a processor was wanted, lately. Pure: both clocks are arguments.
 
-    __slots__ = ("_at_s", "_share", "_wanted_s")
+    Attributes:
+        at_s: When it was noted last, on the monotonic clock.
+    """
+
+    __slots__ = ("_share", "_wanted_s", "at_s")
 
     def __init__(self, now_s: float, wanted_s: float) -> None:
-        self._at_s, self._wanted_s, self._share = now_s, wanted_s, 0.0
+        self.at_s, self._wanted_s, self._share = now_s, wanted_s, 0.0
 
     def __bool__(self) -> bool:
         return self._share >= SATURATED_AT
@@ -50,9 +54,9 @@ class Saturation:
             now_s: The monotonic clock.
             wanted_s: What `wanted_s` returned.
         """
-        passed_s = now_s - self._at_s
+        passed_s = now_s - self.at_s
         if passed_s <= 0:
             return
         old = 0.5 ** (passed_s / HALF_LIFE_S)
         self._share = old * self._share + (1 - old) * max(0.0, wanted_s - self._wanted_s) / passed_s
-        self._at_s, self._wanted_s = now_s, wanted_s
+        self.at_s, self._wanted_s = now_s, wanted_s

@@ -58,4 +58,4 @@ def test_closed_writer_leaves_no_threads_behind_though_it_owes_writes() -> None:
     for _ in range(4):
         owe_one()
     # The system lists a thread for a moment after it was joined. A client that stays has three and more.
-    waiting.until(lambda: threads() <= before, what=f"{threads() - before} threads stay")
+    waiting.until(lambda: threads() <= before, what="the threads did not become as few as before")
