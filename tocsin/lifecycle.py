@@ -45,7 +45,7 @@ _log = logging.getLogger("tocsin")
 SKEW_CHECK_EVERY_S = 10.0
 SAY_EVERY_S: Final = 10.0
 AGAIN_S: Final = 0.5
-COLLECT_AFTER: Final = (2_000, 500, 100)
+COLLECT_AFTER: Final = (2_000, 500, 10_000)
 """Objects until the youngest are looked through, and how rarely the older ones are. Ten times as many objects take ten
 times as long at once, 11 ms and more while much of what is new is kept."""
 ANSWER_S: Final = 10.0

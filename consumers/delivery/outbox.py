@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -22,6 +23,8 @@ SERVE_EVERY_S = 0.002
 """Between two looks for acknowledgements, while some are owed."""
 UNDECIDED_MOST = 512
 """Writes not yet acknowledged; a crash repeats their POSTs. At 25 ms for an acknowledgement, 20,000 a second fit."""
+FOLLOWED_A_TURN = 16
+"""Acknowledgements whose consequences one turn of the loop sees. They come a batch at a time, and each may mean a write."""
 
 
 class Outbox:
@@ -47,11 +50,13 @@ class Outbox:
         self._loop = loop
         self._serving = False
         self._moved_at_s = 0.0
+        self._acknowledged: deque[tuple[Callable[[Written], None], Written]] = deque()
+        self._failed: BaseException | None = None
 
     @property
     def failed(self) -> BaseException | None:
         """Why the program must stop: a write that can never succeed, or what an acknowledgement led to."""
-        return self._writer.failed
+        return self._failed or self._writer.failed
 
     @property
     def owed(self) -> int:
@@ -124,7 +129,7 @@ class Outbox:
         self._write(Outgoing(topic, record.key, record.value, headers), lambda _: done(), wanted)
 
     def serve(self) -> None:
-        """Take acknowledgements, also of what others write with this writer; what follows from them happens now."""
+        """Take acknowledgements, also of what others write with this writer; what follows from them happens soon."""
         owed = self._writer.outstanding
         self._writer.serve()
         if self._writer.outstanding < owed:
@@ -133,22 +138,36 @@ class Outbox:
     def _write(self, outgoing: Outgoing, then: Callable[[Written], None], wanted: Wanted) -> None:
         if not self._writer.outstanding:
             self._moved_at_s = time.monotonic()
-        self._writer.write(outgoing, partial(_acknowledged, then), wanted=wanted)
+        self._writer.write(outgoing, partial(self._note, then), wanted=wanted)
         if not self._serving:
             self._serving = True
             self._loop.call_later(SERVE_EVERY_S, self._serve_while_owed)
+
+    def _note(self, then: Callable[[Written], None], written: Written) -> None:
+        if not self._acknowledged:
+            self._loop.call_soon(self._follow)
+        self._acknowledged.append((then, written))
+
+    def _follow(self) -> None:
+        """Do what follows from some acknowledgements, and leave the rest to the loop's next turn."""
+        try:
+            for _ in range(min(FOLLOWED_A_TURN, len(self._acknowledged))):
+                then, written = self._acknowledged[0]
+                if written.error is not None:
+                    raise RuntimeError(f"a decision or its effect can never be written: {written.error}")
+                then(written)
+                self._acknowledged.popleft()
+        except BaseException as error:
+            self._failed = error
+            return
+        if self._acknowledged:
+            self._loop.call_soon(self._follow)
 
     def _serve_while_owed(self) -> None:
         self.serve()
         self._serving = self._writer.outstanding > 0
         if self._serving:
             self._loop.call_later(SERVE_EVERY_S, self._serve_while_owed)
-
-
-def _acknowledged(then: Callable[[Written], None], written: Written) -> None:
-    if written.error is not None:
-        raise RuntimeError(f"a decision or its effect can never be written: {written.error}")
-    then(written)
 
 
 def _dead_letter_headers(record: Record, system: str, decision: Decision) -> list[tuple[str, bytes]]:

@@ -25,6 +25,7 @@ from consumers.delivery import attempts, schedule, traces
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.client import DeliveryClient
 from consumers.delivery.endpoints import Endpoint, Endpoints, Refused
+from consumers.delivery.garbage import Garbage
 from consumers.delivery.lanes import Lanes
 from consumers.delivery.measures import Measures
 from consumers.delivery.memory import Memory
@@ -105,6 +106,7 @@ class Delivering:
         self._memory = Memory()
         self._breaker = Breaker()
         self._parking = Parking(lanes, outbox, self._park, stopping)
+        self._garbage = Garbage()
         self._cold: dict[Part, deque[Work]] = {}  # partitions whose decisions are not known yet
         self._learning: Counter[Part] = Counter()  # answers to come: the last tells of this assignment
         self._unmatched: deque[Work] = deque()  # another turn: the table is behind, or the lease had run out
@@ -263,6 +265,7 @@ class Delivering:
             self._outbox.serve()
             self._pump()
             await self._relieve()
+            self._garbage.step()
             await asyncio.sleep(PUMP_EVERY_S)
             if self._lanes.in_flight:
                 failpoints.hit("delivery.after_send")

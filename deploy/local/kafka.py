@@ -18,7 +18,10 @@ from deploy.local.progress import Say
 from deploy.local.service import Service
 from deploy.local.settings import HOST, KAFKA_VERSION, LocalSettings, Port
 
-HEAP = "-Xmx512m"
+HEAP = "-Xms640m -Xmx640m -Xmn320m"
+"""A fixed size, half of it for what is young: a heap that may shrink does, and then collects all the time."""
+COLLECTOR = "-XX:+UseParallelGC"
+"""Its pauses are a third of the default collector's, and while the broker stands still so does every delivery."""
 
 POLICY: Mapping[str, str] = {
     "process.roles": "broker,controller",
@@ -44,6 +47,11 @@ POLICY: Mapping[str, str] = {
     # After a crash the controller first waits for the session of the broker that died: 9 s by default.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
+    # What a broker with little memory keeps for nothing: 128 MiB for compaction, and a thousand requests of each kind
+    # that were answered long ago, which each collection copies once more while everybody waits.
+    "log.cleaner.dedupe.buffer.size": str(16 << 20),
+    "fetch.purgatory.purge.interval.requests": "100",
+    "producer.purgatory.purge.interval.requests": "100",
     # A checkout that nobody touches for a month goes on where it stopped.
     "offsets.retention.minutes": str(365 * 24 * 60),
 }
@@ -117,7 +125,7 @@ class Kafka(Service):
         """Arguments of `java`."""
         logging = Path(__file__).with_name("log4j2.properties")
         configured = f"-Dlog4j2.configurationFile={logging}"
-        return [HEAP, configured, "-cp", f"{lib}/*", "kafka.Kafka", str(self._properties)]
+        return [*HEAP.split(), COLLECTOR, configured, "-cp", f"{lib}/*", "kafka.Kafka", str(self._properties)]
 
     @property
     def _data(self) -> Path:

@@ -81,6 +81,7 @@ def test_kafka_has_the_local_stacks_settings_and_no_others(services: dict[str, A
     given = dict(services["kafka"]["environment"])
     assert given.pop("CLUSTER_ID") == kafka.CLUSTER_ID
     assert given.pop("KAFKA_HEAP_OPTS") == kafka.HEAP
+    assert given.pop("KAFKA_JVM_PERFORMANCE_OPTS") == kafka.COLLECTOR
     placed = {f"KAFKA_{variable(key)}" for key in PLACES}
     assert placed <= given.keys()
     assert {key: value for key, value in given.items() if key not in placed} == {
