@@ -106,7 +106,6 @@ class Delivering:
         self._memory = Memory()
         self._breaker = Breaker()
         self._parking = Parking(lanes, outbox, self._park, stopping)
-        self._garbage = Garbage()
         self._cold: dict[Part, deque[Work]] = {}  # partitions whose decisions are not known yet
         self._learning: Counter[Part] = Counter()  # answers to come: the last tells of this assignment
         self._unmatched: deque[Work] = deque()  # another turn: the table is behind, or the lease had run out
@@ -256,6 +255,7 @@ class Delivering:
 
     async def run(self, stop: Stop) -> None:
         """Serve until asked to stop, then end open work within the deadline."""
+        garbage = Garbage(self._loop)
         error: BaseException | None = None
         while not stop and (error := self.failed or self._outbox.failed) is None:
             now_s = time.monotonic()
@@ -265,10 +265,10 @@ class Delivering:
             self._outbox.serve()
             self._pump()
             await self._relieve()
-            self._garbage.step()
             await asyncio.sleep(PUMP_EVERY_S)
             if self._lanes.in_flight:
                 failpoints.hit("delivery.after_send")
+        garbage.close()
         if error is not None:
             raise error
         self._stopping = True

@@ -10,6 +10,10 @@ from tocsin import tiers
 from tocsin.deliveries import Decision, Progress
 
 PARKED_MAX_MS = 24 * 3_600 * 1_000
+HOPS_IN_A_WAIT = 100
+"""Of an expected wait, the share that a hop takes at least: a queue of hours is not asked again every five seconds."""
+FIRST_HOP_MAX_S = 60.0
+"""Whatever was expected: an endpoint may be well again in a minute."""
 AT_LIMIT = "endpoint at its limit"
 OUTAGE = "hardly any endpoint can be reached: the fault is ours"
 
@@ -77,6 +81,8 @@ def parked(
 ) -> Decision:
     """Decide about a delivery whose endpoint takes less than it is sent: wait longer with each hop, a day at most.
 
+    Where the queue would take hours, the first hops would only bring it back to be parked again: they are left out.
+
     Args:
         progress: The delivery's progress.
         now_ms: Now, milliseconds since the epoch.
@@ -88,6 +94,10 @@ def parked(
     if now_ms - since_ms >= PARKED_MAX_MS:
         error = f"it was parked for 24 hours: {reason}"
         return Decision("dead_letter", None, replace(progress, last_error=error), "overloaded", fault)
-    tier = min(tiers.parking(progress.parked), tiers.at_least(expected_wait_s), key=tiers.seconds)
+    least = (
+        tiers.SHORTEST if outage else tiers.at_least(min(expected_wait_s / HOPS_IN_A_WAIT, FIRST_HOP_MAX_S))
+    )
+    hop = max(tiers.parking(progress.parked), least, key=tiers.seconds)
+    tier = min(hop, tiers.at_least(expected_wait_s), key=tiers.seconds)
     waiting = progress.hop(parked=progress.parked + 1, parked_at_ms=since_ms, remaining_s=0)
     return Decision("parked", tier, waiting, reason, fault)

@@ -88,12 +88,33 @@ def test_chain_waits_at_least_and_overshoots_by_less_than_the_shortest_tier(aske
 def test_parking_waits_longer_with_each_hop_and_spends_no_attempt() -> None:
     progress, seen = Progress(attempt=2), []
     for _ in range(6):
-        decision = schedule.parked(progress, now_ms=1_000)
+        decision = schedule.parked(progress, now_ms=1_000, expected_wait_s=400.0)
         assert decision.progress is not None
         progress = decision.progress
         seen.append(decision.tier)
     assert seen == ["5s", "25s", "1m", "5m", "5m", "5m"]
     assert (progress.attempt, progress.step, progress.parked_at_ms) == (2, 6, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("expected_wait_s", "outage", "tiers"),
+    [
+        (7.0, False, ["5s", "5s", "5s", "5s"]),  # it is not parked for longer than it would have waited
+        (2_400.0, False, ["5s", "25s", "1m", "5m"]),
+        (2_500.0, False, ["25s", "25s", "1m", "5m"]),
+        (6_000.0, False, ["1m", "1m", "1m", "5m"]),
+        (float("inf"), False, ["1m", "1m", "1m", "5m"]),  # an endpoint that hangs
+        (float("inf"), True, ["5s", "25s", "1m", "5m"]),  # our own outage may be over at any moment
+    ],
+)
+def test_parking_leaves_out_the_hops_that_a_long_queue_would_outlast(
+    expected_wait_s: float, outage: bool, tiers: list[str]
+) -> None:
+    """What stands before an endpoint that hangs must not come back every five seconds: that costs the others."""
+    hops = [
+        schedule.parked(Progress(parked=hop), 1_000, expected_wait_s, outage=outage).tier for hop in range(4)
+    ]
+    assert hops == tiers
 
 
 @pytest.mark.parametrize(
