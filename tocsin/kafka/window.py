@@ -81,6 +81,11 @@ class Window:
         return self._unfinished
 
     @property
+    def runs(self) -> int:
+        """Number of finished runs above the lowest unfinished offset: what `committable` takes time for."""
+        return len(self._ends) + len(self._restored)
+
+    @property
     def mark(self) -> Mark:
         """The mark that holds for everything from the lowest unfinished offset on."""
         return self._marks[0][1] if self._marks else Mark()
@@ -128,7 +133,7 @@ class Window:
         if self._lowest is None or self._expected is None:
             return 0.0
         span_bytes = (self._expected - self._lowest) / 8
-        size = _HEAD_BYTES + min(_BYTES_PER_RUN * (len(self._ends) + len(self._restored)), span_bytes)
+        size = _HEAD_BYTES + min(_BYTES_PER_RUN * self.runs, span_bytes)
         return size / _RAW_MAX_BYTES
 
     def _still_restored(self) -> list[tuple[int, int]]:
