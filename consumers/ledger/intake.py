@@ -20,8 +20,9 @@ from tocsin.kafka.reader import JOINED_AFTER_S, Part, Record, each_known, record
 from tocsin.lifecycle import Stop
 from tocsin.settings import Settings
 
-GATHER_S: Final = 0.1
-GATHER_MOST: Final = 2_000
+GATHER_S: Final = 0.25
+GATHER_MOST: Final = 5_000
+"""Ids are random, so that each batch writes much of its indexes anew: the more in one, the less for each."""
 GATHER_BYTES: Final = 8 << 20
 COMMIT_EVERY_S: Final = 1.0
 _ANSWER_S: Final = 5.0
