@@ -38,6 +38,8 @@ class Endpoints:
     Attributes:
         posts: Every request that was verified.
         refused: What is wrong with the others.
+        repaired: Those that always failed succeed.
+        all_known: Whoever is not expected yet never will be.
         port: Where requests are to be sent, which get from there to the receiver.
     """
 
@@ -46,6 +48,7 @@ class Endpoints:
     refused: list[str] = field(default_factory=list)
     receiver: Receiver = field(default_factory=Receiver)
     repaired: bool = False
+    all_known: bool = False
     port: int = 0
     _subscribers: dict[str, Subscriber] = field(default_factory=dict)
     _times: Counter[str] = field(default_factory=Counter)
@@ -66,11 +69,15 @@ class Endpoints:
         """Let those that fail succeed from now on."""
         self.repaired = True
 
+    def know_all(self) -> None:
+        """Let nobody be expected any more: who is not known is of an API that was killed before it told us of him."""
+        self.all_known = True
+
     def _answer(self, request: Received, earlier: int) -> Answer:
         self.receiver.requests.clear()  # it keeps them for tests that are shorter than this one
         subscriber = self._subscribers.get(request.path.rsplit("/", 1)[-1])
         if subscriber is None:
-            return 503, {}
+            return (410 if self.all_known else 503), {}
         if not DOCUMENTED[subscriber.system](request.headers, request.body, subscriber.secret):
             self.refused.append(f"a request to {subscriber.id} does not verify")
             return 400, {}

@@ -179,6 +179,7 @@ class World:
         self._supervisor.disarm()
         self._subscribing.stop()
         self._subscribing.clear()
+        self._endpoints.know_all()
         self._publishing.stop(60.0)
         self._posting.stop(60.0)
         self._line(
